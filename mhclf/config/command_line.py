@@ -1,0 +1,165 @@
+"""The front doors' command line: every configuration key is an option; recipes and YAML files are layers below it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonargparse
+
+from mhclf.config.run import RunConfig
+from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_yaml
+from mhclf.errors import ConfigError, MhclfError
+from mhclf.registry import nearest
+
+
+@dataclass(frozen=True)
+class DoorArguments:
+    """What the command line asked for: the run's configuration, and the options that are no part of it."""
+
+    config: RunConfig
+    extra: dict[str, Any]
+
+
+class _Parser(jsonargparse.ArgumentParser):
+    """An argument parser whose errors are one message."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise ConfigError(" ".join(message.replace("typing.Literal", "one of ").split()))
+
+
+def recipe_names(folder: Path) -> list[str]:
+    """Return the names of the recipes in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def read_recipe(folder: Path, name: str) -> dict[str, Any]:
+    """Return the differences that a recipe holds.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such recipe; lists what exists.
+    """
+    names = recipe_names(folder)
+    if name not in names:
+        raise ConfigError(f"method: no recipe is called '{name}'.{nearest(name, names)} Known: {', '.join(names)}.")
+    return read_yaml(folder / f"{name}.yaml")
+
+
+def layered(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Lay mappings over each other, the last one on top; nested mappings are merged."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = layered(merged[key], value) if both else value
+    return merged
+
+
+def build_config(recipes: Path, *layers: dict[str, Any]) -> RunConfig:
+    """Return the run configuration: defaults, then the recipe that the layers name, then the layers.
+
+    Parameters
+    ----------
+    recipes : Path
+        Folder of the recipe YAMLs.
+    layers : dict
+        Plain mappings, the last one on top.
+    """
+    over = layered(*layers)
+    method = str(over.get("method", RunConfig().method))
+    recipe = read_recipe(recipes, method)
+    return from_mapping(RunConfig, layered(recipe, over, {"method": method}), f"recipe '{method}' with the given options")
+
+
+def parse_run(
+    argv: Sequence[str],
+    recipes: Path,
+    description: str,
+    add_options: Callable[[jsonargparse.ArgumentParser], None],
+) -> DoorArguments:
+    """Parse the arguments of a door that carries out runs.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Without the program's name. `--data-root` and `--data_root` are the same.
+    recipes : Path
+        Folder of the recipe YAMLs.
+    description : str
+        Shown by `--help`.
+    add_options : callable
+        Adds the door's own options; their values come back in `extra`.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown option or a wrong value.
+    SystemExit
+        After `--help` or `--print_config`, with status 0.
+    """
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True)
+    own = set(vars(parser.get_defaults()))
+    add_options(parser)
+    parser.add_argument("--config", metavar="FILE.yaml", help="settings; options on the command line win")
+    parser.add_argument("--print_config", action="store_true", help="print the resolved settings and stop")
+    parser.add_argument("--no_mask", action="store_true", help="leave identifiers inside texts as they are")
+    parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
+    extra_names = set(vars(parser.get_defaults())) - own
+    parser.add_class_arguments(RunConfig, None, help=None)
+    normal = [_underscored(argument) for argument in argv]
+    # The parser library has a --print_config of its own, which knows nothing of recipes.
+    printing = "--print_config" in normal
+    normal = [argument for argument in normal if argument != "--print_config"]
+    # Which options were given? Those of a parse without defaults; they lie above recipe and file.
+    parsed = parser.parse_args(normal, defaults=False).as_dict()
+    extra = {**vars(parser.get_defaults()), **parsed}
+    given = {key: value for key, value in parsed.items() if key not in extra_names}
+    if parsed.get("no_mask"):
+        given["mask"] = False
+    if parsed.get("no_test"):
+        given["test"] = False
+    file = read_yaml(Path(parsed["config"])) if parsed.get("config") else {}
+    config = build_config(recipes, file, to_mapping(given))
+    if printing:
+        sys.stdout.write(write_yaml(to_mapping(config)))
+        raise SystemExit(0)
+    return DoorArguments(config, {name: extra.get(name) for name in extra_names})
+
+
+def parse_seeds(text: str, option: str) -> list[int]:
+    """Return the seeds in '1,2,3'."""
+    try:
+        seeds = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ConfigError(f"{option}: '{text}' is no list of whole numbers such as 1,2,3.") from error
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ConfigError(f"{option}: give one or more different whole numbers, such as 1,2,3.")
+    return seeds
+
+
+def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Call a door's main function and leave with its exit code; an expected error is one message on stderr."""
+    # Spinning OpenMP threads starve each other on shared cores; must be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        code = main(sys.argv[1:])
+    except MhclfError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _underscored(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value

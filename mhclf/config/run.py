@@ -1,0 +1,180 @@
+"""Every setting of one run; each key is also an option of the front doors."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mhclf.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """What to do about an exact duplicate across splits: drop it from train, stop (exit 3), or keep it."""
+
+    on_leak: Literal["drop", "stop", "keep"] = "drop"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network on top of the encoder.
+
+    Attributes
+    ----------
+    kind : str
+        `transformer`, or `tfidf_lr` for the linear baseline.
+    aggregation : str
+        How layers become one vector: `last`, `layer_attentive_residual`.
+    pooling : str
+        How tokens become one vector: `mean`, `cls`.
+    dropout : float
+        Before the head.
+    attention : str
+        Attention kernel; `auto` takes `eager` on a CPU for short posts, where it was measured faster, else `sdpa`.
+    """
+
+    kind: Literal["transformer", "tfidf_lr"] = "transformer"
+    aggregation: str = "layer_attentive_residual"
+    pooling: str = "mean"
+    dropout: float = 0.1
+    attention: Literal["auto", "sdpa", "eager"] = "auto"
+
+
+@dataclass(frozen=True)
+class ContrastiveConfig:
+    """The supervised contrastive term.
+
+    Attributes
+    ----------
+    weight : float
+        Largest weight of the term; 0 turns it off.
+    temperature : float
+        Divides cosine similarities.
+    ramp : str
+        How the weight grows from 0: `constant` (does not), `linear`, `cosine`, `step`.
+    ramp_share : float
+        Share of all steps over which it grows.
+    projection_size : int
+        Width of the projection head's output.
+    """
+
+    weight: float = 0.5
+    temperature: float = 0.1
+    ramp: str = "linear"
+    ramp_share: float = 0.5
+    projection_size: int = 128
+
+    def __post_init__(self) -> None:
+        if self.weight < 0 or self.temperature <= 0 or not 0 < self.ramp_share <= 1 or self.projection_size < 1:
+            raise ConfigError(
+                "contrastive: needs weight >= 0, temperature > 0, 0 < ramp_share <= 1 and projection_size >= 1; "
+                f"got {self.weight}, {self.temperature}, {self.ramp_share}, {self.projection_size}."
+            )
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with linear warm-up and decay; the head's group has a learning rate of its own."""
+
+    lr: float = 1e-4
+    head_lr: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    gradient_clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.lr < 0 or self.head_lr < 0 or not 0 <= self.warmup < 1:
+            raise ConfigError("optim: needs lr >= 0, head_lr >= 0 and 0 <= warmup < 1.")
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """Batches of posts of similar length; `max_tokens` only caps memory."""
+
+    size: int = 32
+    max_tokens: int = 16384
+    by_length: bool = True
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.max_tokens < 1:
+            raise ConfigError("batch: size and max_tokens must be 1 or more.")
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """How long and on what to train.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over train.
+    accelerator : str
+        Lightning's name: `auto`, `cpu`, `gpu`, ...
+    precision : str
+        `auto` is bf16 where the processor has it, else fp32. Saved predictions are always computed in fp32.
+    threads : int
+        Threads of torch on the CPU; 0 leaves its default.
+    """
+
+    epochs: int = 4
+    accelerator: str = "auto"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    threads: int = 0
+    keep_checkpoints: bool = True
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.threads < 0:
+            raise ConfigError("trainer: epochs must be 1 or more and threads 0 or more.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: data, method, encoder, seed.
+
+    Attributes
+    ----------
+    data : str
+        Name of a data set or path of its YAML.
+    method : str
+        Recipe in experiments/recipes whose differences were applied.
+    encoder : str
+        `minilm`, `mpnet`, a local folder, or a hub name.
+    seed : int
+        Varies the model only, never the rows.
+    split_seed : int, optional
+        Replaces the data set's own `splits.seed`, for repeated splits.
+    max_length : int, optional
+        Tokens per post; the data set's own value when empty.
+    out, data_root, limit, mask, test
+        Output folder, folder of the data files, rows per split, identifier masking, whether the test set is opened.
+    report : bool
+        Draw figures, report and model card; suites leave them out, and a later start of the same run adds them.
+    """
+
+    data: str = "demo"
+    method: str = "lara_supcon"
+    encoder: str = "minilm"
+    seed: int = 1
+    split_seed: int | None = None
+    max_length: int | None = None
+    data_root: str | None = None
+    out: str = "runs"
+    limit: int | None = None
+    mask: bool = True
+    test: bool = True
+    report: bool = True
+    protocol: Literal["sound", "welldunn-2024", "mentallama-2024"] = "sound"
+    audit: AuditConfig = AuditConfig()
+    model: ModelConfig = ModelConfig()
+    contrastive: ContrastiveConfig = ContrastiveConfig()
+    optim: OptimConfig = OptimConfig()
+    batch: BatchConfig = BatchConfig()
+    trainer: TrainerConfig = TrainerConfig()
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit: is {self.limit}, expected 1 row or more per split.")
+        if self.max_length is not None and self.max_length < 4:
+            raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
+        if self.seed < 0 or self.seed >= 2**32:
+            raise ConfigError(f"seed: is {self.seed}, expected a whole number from 0 to 2**32 - 1.")
+        if self.protocol != "sound":
+            raise ConfigError(f"protocol: '{self.protocol}' cannot be replayed by a training run yet; use 'sound'.")

@@ -1,0 +1,182 @@
+"""Strict conversion between YAML text, plain mappings and frozen dataclasses."""
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+
+from mhclf.errors import ConfigError
+from mhclf.registry import nearest
+
+Structure = TypeVar("Structure")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-4 as a number and refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool | None):
+                raise yaml.constructor.ConstructorError(None, None, "keys must be plain words", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+# Resolvers are looked up by first character; ours must come before YAML 1.1's, which reads 1e-4 as text.
+_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+for _first in "-+0123456789.":
+    _Loader.yaml_implicit_resolvers.setdefault(_first, []).insert(
+        0, ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"))
+    )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML mapping.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, unreadable, not UTF-8, not YAML, or not a mapping; names file, line and column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}). Save the file as UTF-8.") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{path}{where}: not valid YAML: {reason}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds {_describe(content)}, expected a mapping of 'key: value' lines.")
+    return content
+
+
+def write_yaml(mapping: Mapping[str, Any]) -> str:
+    """Return `mapping` as YAML text in its own key order."""
+    return yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True, width=110)
+
+
+def to_mapping(value: Any) -> Any:
+    """Return a dataclass as plain dicts, lists, strings and numbers (what YAML, JSON and checkpoints hold)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_mapping(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_mapping(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_mapping(item) for item in value]
+    return value
+
+
+def from_mapping(structure: type[Structure], mapping: Any, where: str) -> Structure:
+    """Build the dataclass `structure` from a plain mapping.
+
+    Parameters
+    ----------
+    structure : type
+        A dataclass; nested dataclasses, tuples, mappings, unions and literals in its types are followed.
+    mapping : mapping
+        Keys are field names.
+    where : str
+        File (and key) for messages.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown key (with the nearest one), a missing key, or a value of the wrong type.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(f"{where}: is {_describe(mapping)}, expected a mapping with the keys of {structure.__name__}.")
+    fields = {field.name: field for field in dataclasses.fields(structure)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in fields:
+            known = ", ".join(fields)
+            raise ConfigError(f"{where}: unknown key '{key}'.{nearest(str(key), fields)} Known keys: {known}.")
+    hints = typing.get_type_hints(structure)
+    values = {}
+    for name, field in fields.items():
+        if name in mapping:
+            values[name] = _convert(hints[name], mapping[name], f"{where}: {name}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{where}: the key '{name}' is missing. Add a line '{name}: ...'.")
+    return structure(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Return `value` as the type `hint`, or raise ConfigError naming `where`."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _convert_union(get_args(hint), value, where)
+    if origin is Literal:
+        if value not in get_args(hint) or isinstance(value, bool) not in {isinstance(a, bool) for a in get_args(hint)}:
+            choices = [str(choice) for choice in get_args(hint)]
+            raise ConfigError(f"{where}: '{value}' is not one of {', '.join(choices)}.{nearest(str(value), choices)}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: is {_describe(value)}, expected a list.")
+        inner = get_args(hint)[0]
+        return tuple(_convert(inner, item, f"{where}[{index}]") for index, item in enumerate(value))
+    if origin in (dict, Mapping) or hint in (dict, Mapping):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: is {_describe(value)}, expected a mapping.")
+        inner = (get_args(hint) or (str, Any))[1]
+        return {str(key): _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value
+        return from_mapping(hint, value, where)  # type: ignore[type-var]
+    if hint is Any:
+        return value
+    return _convert_plain(hint, value, where)
+
+
+def _convert_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in choices:
+        return None
+    candidates = [choice for choice in choices if choice is not type(None)]
+    failures = []
+    for choice in candidates:
+        try:
+            return _convert(choice, value, where)
+        except ConfigError as error:
+            failures.append(error)
+    # The branch that got deepest into the value has the most useful message.
+    raise max(failures, key=lambda error: len(str(error)))
+
+
+def _convert_plain(hint: Any, value: Any, where: str) -> Any:
+    if hint is str and isinstance(value, bool):
+        raise ConfigError(f"{where}: YAML reads a bare yes, no, on or off as true or false. Put it in quotes.")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is str and isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, hint) and not (hint in (int, float) and isinstance(value, bool)):
+        return value
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    raise ConfigError(f"{where}: is {_describe(value)}, expected {names.get(hint, getattr(hint, '__name__', hint))}.")
+
+
+def _describe(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = str(value)
+    return f"'{text[:40]}{'...' if len(text) > 40 else ''}' ({type(value).__name__})"

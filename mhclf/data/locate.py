@@ -1,0 +1,115 @@
+"""Finds a data set's YAML by name and its files under the data root."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mhclf.config.dataset import DatasetConfig
+from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.errors import ConfigError, DataError
+from mhclf.registry import nearest
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def config_folder() -> Path:
+    """Return the folder of the data set YAMLs: the checkout's, or the copy inside an installed package."""
+    checkout = _PACKAGE.parent / "datasets_cfg"
+    return checkout if checkout.is_dir() else _PACKAGE / "datasets_cfg"
+
+
+def dataset_names() -> list[str]:
+    """Return the names of the data sets that come with the library, sorted."""
+    return sorted(path.stem for path in config_folder().glob("*.yaml") if not path.stem.startswith("_"))
+
+
+@dataclass(frozen=True)
+class LocatedDataset:
+    """A parsed YAML with the path it came from."""
+
+    config: DatasetConfig
+    path: Path
+
+
+def find_dataset(name: str) -> LocatedDataset:
+    """Read the YAML of a data set given by name or by path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such name or file, or the YAML is wrong.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = config_folder() / f"{name}.yaml"
+        if "/" in name or "\\" in name or not path.is_file():
+            known = dataset_names()
+            raise ConfigError(
+                f"data: no data set is called '{name}'.{nearest(name, known)} "
+                f"Known: {', '.join(known)}. For your own, give the path of its YAML file."
+            )
+    mapping = _with_extends(path)
+    try:
+        return LocatedDataset(from_mapping(DatasetConfig, mapping, str(path)), path)
+    except ConfigError as error:
+        if str(path) in str(error):
+            raise
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _with_extends(path: Path, depth: int = 0) -> dict[str, Any]:
+    """Return the mapping at `path` laid over the one that its `extends:` key names (a file beside it)."""
+    mapping = read_yaml(path)
+    base_name = mapping.pop("extends", None)
+    if base_name is None:
+        return mapping
+    if depth >= 5:
+        raise ConfigError(f"{path}: extends: more than five files deep; is there a circle?")
+    if not isinstance(base_name, str):
+        raise ConfigError(f"{path}: extends: expected the name of a YAML file beside this one.")
+    return _merge(_with_extends(path.parent / base_name, depth + 1), mapping)
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def find_file(name: str, yaml_path: Path, data_root: str | None) -> Path:
+    """Return the path of a data file: beside the YAML, then under the data root.
+
+    Parameters
+    ----------
+    name : str
+        As the YAML gives it.
+    yaml_path : Path
+        The YAML that names it.
+    data_root : str, optional
+        Replaces `$MHCLF_DATA` and `./data`.
+
+    Raises
+    ------
+    DataError
+        If it is nowhere; lists the places and says how to name another.
+    """
+    roots = [Path(data_root)] if data_root else []
+    if not roots and os.environ.get("MHCLF_DATA"):
+        roots.append(Path(os.environ["MHCLF_DATA"]))
+    if not roots:
+        roots.append(Path("data"))
+    candidates = [yaml_path.parent / name, *(root / name for root in roots)]
+    for candidate in candidates:
+        if candidate.is_dir():
+            raise DataError(f"{candidate}: is a folder, expected a file. Mend 'source: files' in {yaml_path}.")
+        if candidate.is_file():
+            return candidate
+    looked = ", ".join(str(candidate) for candidate in candidates)
+    raise DataError(
+        f"{yaml_path}: the file '{name}' was not found (looked at {looked}). "
+        "Give its folder with --data-root DIR or the environment variable MHCLF_DATA."
+    )

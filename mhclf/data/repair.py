@@ -1,0 +1,172 @@
+"""Repairs broken encoding, masks identifiers, and finds rationales in the repaired text."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ftfy
+
+from mhclf.data.spans import Edit, Span, merge_spans, move_spans
+
+_REPAIR = ftfy.TextFixerConfig(
+    # Encoding only: quotes, ligatures and line breaks are the writer's.
+    unescape_html=False,
+    fix_latin_ligatures=False,
+    fix_character_width=False,
+    uncurl_quotes=False,
+    fix_line_breaks=False,
+    remove_terminal_escapes=False,
+    normalization=None,
+    explain=False,
+)
+
+# An e-mail address; a Reddit user; a handle. What is masked already ("[email]", "u/user", "@user") does not change.
+_IDENTIFIER = re.compile(
+    r"(?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<user>(?<!\w)u/[A-Za-z0-9_-]{3,20}(?!\w))"
+    r"|(?P<handle>(?<![\w@.])@\w{2,30})"
+)
+_MASKS = {"email": "[email]", "user": "u/user", "handle": "@user"}
+
+
+@dataclass(frozen=True)
+class Rationale:
+    """Where expert evidence lies in the text.
+
+    Attributes
+    ----------
+    spans : tuple of (start, end)
+        Merged, sorted character spans.
+    parts, located : int
+        Pieces given, and pieces found.
+    """
+
+    spans: tuple[Span, ...] = ()
+    parts: int = 0
+    located: int = 0
+
+
+def repair_encoding(text: str) -> str:
+    """Return `text` with mojibake undone, also where it was broken more than once (ftfy)."""
+    previous = None
+    while text != previous:
+        previous, text = text, _undo_mac_roman(ftfy.fix_encoding(text, _REPAIR))
+    return text
+
+
+def _undo_mac_roman(text: str) -> str:
+    """Undo one layer of UTF-8 read as Mac Roman, where the whole text shows it (the known fault of these sets)."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("mac_roman").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def mask_identifiers(text: str) -> tuple[str, list[Edit]]:
+    """Replace e-mail addresses, Reddit user names and handles by `[email]`, `u/user`, `@user`.
+
+    Returns
+    -------
+    text : str
+        The masked text; masking it again changes nothing.
+    edits : list of Edit
+        What was replaced, in characters of the given text, so that spans can move with it.
+    """
+    pieces: list[str] = []
+    edits: list[Edit] = []
+    position = 0
+    for match in _IDENTIFIER.finditer(text):
+        mask = _MASKS[str(match.lastgroup)]
+        if match.group() == mask:
+            continue
+        pieces += [text[position : match.start()], mask]
+        edits.append(Edit(match.start(), match.end(), len(mask)))
+        position = match.end()
+    return "".join([*pieces, text[position:]]), edits
+
+
+def locate_phrases(text: str, phrases: Sequence[str], separators: str = "") -> Rationale:
+    """Find evidence phrases in a text, ignoring case and the amount of white space.
+
+    Parameters
+    ----------
+    text : str
+        The repaired text.
+    phrases : sequence of str
+        Repaired phrases. One that does not occur as a whole is tried in parts, cut at `separators`.
+
+    Returns
+    -------
+    Rationale
+        A phrase is found at its first place that no earlier phrase holds, else at its first place.
+    """
+    haystack, positions = _fold(text)
+    found: list[Span] = []
+    parts = located = 0
+    for phrase in phrases:
+        pieces = [phrase]
+        if separators and _find(haystack, positions, phrase, []) is None:
+            pieces = re.split(f"[{re.escape(separators)}]", phrase)
+        pieces = [piece for piece in pieces if any(character.isalnum() for character in piece)]
+        for piece in pieces:
+            parts += 1
+            span = _find(haystack, positions, piece, found)
+            if span is not None:
+                located += 1
+                found.append(span)
+    return Rationale(tuple(merge_spans(found)), parts, located)
+
+
+def locate_span(original: str, repaired: str, span: Span) -> Rationale:
+    """Move one character span of the original text into the repaired one."""
+    if original == repaired:
+        return Rationale((span,), 1, 1)
+    piece = repair_encoding(original[span[0] : span[1]])
+    guess = len(repair_encoding(original[: span[0]]))
+    places = [match.start() for match in re.finditer(re.escape(piece), repaired)]
+    if not piece or not places:
+        return Rationale((), 1, 0)
+    start = min(places, key=lambda place: abs(place - guess))
+    return Rationale(((start, start + len(piece)),), 1, 1)
+
+
+def mask_with_spans(text: str, rationale: Rationale) -> tuple[str, Rationale]:
+    """Mask identifiers and move the rationale's spans with the text."""
+    masked, edits = mask_identifiers(text)
+    spans = tuple(merge_spans(move_spans(rationale.spans, edits)))
+    return masked, Rationale(spans, rationale.parts, rationale.located)
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """Return lower-cased text with white space collapsed, and the original position of each of its characters."""
+    folded: list[str] = []
+    positions: list[int] = []
+    for index, character in enumerate(text):
+        if character.isspace():
+            if folded and folded[-1] != " ":
+                folded.append(" ")
+                positions.append(index)
+            continue
+        for lowered in character.lower():
+            folded.append(lowered)
+            positions.append(index)
+    return "".join(folded), positions
+
+
+def _find(haystack: str, positions: list[int], phrase: str, taken: Sequence[Span]) -> Span | None:
+    needle = _fold(phrase)[0].strip()
+    # A few annotators end a span with a full stop or quote that the post does not have.
+    for candidate in (needle, needle.strip(" .,;:!?\"'“”‘’")):
+        first = None
+        start = haystack.find(candidate) if candidate else -1
+        while start >= 0:
+            span = (positions[start], positions[start + len(candidate) - 1] + 1)
+            first = first or span
+            if not any(span[0] < end and begin < span[1] for begin, end in taken):
+                return span
+            start = haystack.find(candidate, start + 1)
+        if first is not None:
+            return first
+    return None

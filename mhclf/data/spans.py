@@ -1,0 +1,101 @@
+"""Character spans: merging, moving them through edits, words with offsets, alignment to tokens."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Span = tuple[int, int]
+"""Start (included) and end (excluded) in characters."""
+
+# A word is a run of letters, digits and inner apostrophes; Chinese, Japanese and Korean characters stand alone,
+# as does every other sign that is not white space.
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])\w)+(?:['’](?:(?![{_CJK}])\w)+)*|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A replacement of the characters `start:end` of a text by `length` new ones."""
+
+    start: int
+    end: int
+    length: int
+
+
+def words(text: str) -> list[Span]:
+    """Return the spans of the words and signs of `text`, in order, not overlapping.
+
+    Every character that is not white space lies in exactly one of them.
+    """
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def merge_spans(spans: Iterable[Span]) -> list[Span]:
+    """Return sorted spans with overlapping or touching ones joined and empty ones dropped."""
+    merged: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def move_position(position: int, edits: Sequence[Edit], *, is_end: bool) -> int:
+    """Return where a character position of the old text lies in the new one.
+
+    A position inside a replaced stretch goes to its start, or to its end where `is_end` is true, so that a span that
+    touches a masked identifier keeps the whole mask.
+    """
+    shift = 0
+    for edit in edits:
+        if position >= edit.end:
+            shift += edit.length - (edit.end - edit.start)
+        elif position > edit.start:
+            return edit.start + shift + (edit.length if is_end else 0)
+        else:
+            break
+    return position + shift
+
+
+def move_spans(spans: Iterable[Span], edits: Sequence[Edit]) -> list[Span]:
+    """Return `spans` of the old text as spans of the edited one (edits sorted, not overlapping)."""
+    return [
+        (move_position(start, edits, is_end=False), move_position(end, edits, is_end=True)) for start, end in spans
+    ]
+
+
+def overlap(first: Span, second: Span) -> int:
+    """Return the number of characters that two spans share."""
+    return max(0, min(first[1], second[1]) - max(first[0], second[0]))
+
+
+def tokens_to_words(tokens: Sequence[Span], text_words: Sequence[Span]) -> list[int]:
+    """Return for each token the index of the word that it overlaps most, or -1 for none (special tokens).
+
+    Parameters
+    ----------
+    tokens : sequence of (start, end)
+        Character offsets from the tokenizer, in order; (0, 0) for special tokens.
+    text_words : sequence of (start, end)
+        Words in order, not overlapping.
+
+    Notes
+    -----
+    By characters, not by tokenizer marks, so that WordPiece, byte-level and Unigram tokenizers are treated alike.
+    A tie goes to the earlier word.
+    """
+    assigned = []
+    first = 0
+    for start, end in tokens:
+        while first < len(text_words) and text_words[first][1] <= start:
+            first += 1
+        best, best_overlap = -1, 0
+        for index in range(first, len(text_words)):
+            if text_words[index][0] >= end:
+                break
+            shared = overlap((start, end), text_words[index])
+            if shared > best_overlap:
+                best, best_overlap = index, shared
+        assigned.append(best)
+    return assigned

@@ -1,0 +1,89 @@
+"""Splits: seeded, stratified, grouped; the same rows for every method and seed."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+from mhclf.data.table import PostTable
+from mhclf.errors import DataError
+
+
+def assign_splits(table: PostTable, seed: int | None = None) -> PostTable:
+    """Give every row a split by the table's YAML.
+
+    Parameters
+    ----------
+    table : PostTable
+        With a `split` column filled for `kind: given`.
+    seed : int, optional
+        Replaces `splits.seed`.
+
+    Notes
+    -----
+    Where no validation part is given, it is taken from train, seeded, stratified and grouped.
+    """
+    rule = table.config.splits if seed is None else replace(table.config.splits, seed=seed)
+    splits = table.frame["split"].to_numpy(dtype=object)
+    if rule.kind == "ratio":
+        splits = np.full(len(table), "train", dtype=object)
+        splits[_held_out(table, np.arange(len(table)), rule.test, rule.seed, rule.stratify, rule.group_by)] = "test"
+    elif not (splits == "train").any():
+        raise DataError(
+            f"{table.config.name}: no row belongs to train. Name the split of each file or a split column, "
+            "or say 'splits: {kind: ratio}'."
+        )
+    if not (splits == "validation").any():
+        train = np.flatnonzero(splits == "train")
+        # Another stream than the test cut's, so that the two do not mirror each other.
+        held_out = _held_out(table, train, rule.validation, rule.seed + 1000, rule.stratify, rule.group_by)
+        splits = splits.copy()
+        splits[held_out] = "validation"
+    return table.with_splits(splits)
+
+
+def strata(targets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return one class number a row to stratify by; for several labels a row, its rarest one (0 for none)."""
+    if targets.ndim == 1:
+        return targets
+    frequency = targets.sum(axis=0)
+    ranked = np.where(targets > 0, frequency[None, :], np.iinfo(np.int64).max)
+    return np.where(targets.any(axis=1), ranked.argmin(axis=1) + 1, 0)
+
+
+def _held_out(
+    table: PostTable, rows: npt.NDArray[np.int64], share: float, seed: int, stratify: bool, group_by: str | None
+) -> npt.NDArray[np.int64]:
+    """Return about `share` of `rows`, chosen with this seed."""
+    groups = table.frame["group"].to_numpy()[rows] if group_by else np.arange(len(rows)).astype(str)
+    classes = strata(table.targets[rows]) if stratify else np.zeros(len(rows), dtype=np.int64)
+    n_groups = len(set(groups))
+    if n_groups < 2:
+        raise DataError(
+            f"{table.config.name}: {len(rows)} rows in {n_groups} group(s) cannot be split. "
+            "Add rows, or give 'splits: {group_by: null}'."
+        )
+    counts = np.unique(classes, return_counts=True)[1]
+    if n_groups == len(rows) and counts.min() > 1 and share * len(rows) >= len(counts):
+        splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
+        return rows[next(splitter.split(rows, classes))[1]]
+    folds = min(max(2, round(1 / share)), n_groups)
+    with warnings.catch_warnings():
+        # A class with fewer rows than folds is expected in small sets; the shares are then as near as can be.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        try:
+            return rows[next(grouped.split(rows, classes, groups))[1]]
+        except ValueError:
+            pass
+    # Every class is smaller than the number of folds: draw whole groups at random until the share is reached.
+    order = np.random.default_rng(seed).permutation(np.unique(groups))
+    wanted = max(1, round(share * len(rows)))
+    chosen: set[str] = set()
+    for group in order[:-1]:
+        if np.isin(groups, list(chosen)).sum() >= wanted:
+            break
+        chosen.add(group)
+    return rows[np.isin(groups, list(chosen))]

@@ -1,0 +1,77 @@
+"""The loaded data set: one row a post, repaired, masked, checked, with targets and rationales."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mhclf.config.dataset import DatasetConfig
+from mhclf.data.repair import Rationale
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class PostTable:
+    """Posts with everything that later steps need.
+
+    Attributes
+    ----------
+    config : DatasetConfig
+        The YAML's content.
+    frame : pandas.DataFrame
+        Columns `id`, `text`, `group`, `split`, `explanation` (text; '' for none), index 0..n-1.
+    targets : numpy.ndarray
+        `multiclass`, `ordinal`: class numbers, shape (n,). `multilabel`: 0/1, shape (n, labels).
+    rationales : tuple of Rationale
+        One for each row; empty where the set has none.
+    counts : mapping
+        What loading did: rows read, repaired, masked, rationales located, duplicates dropped.
+    """
+
+    config: DatasetConfig
+    frame: pd.DataFrame
+    targets: npt.NDArray[np.int64]
+    rationales: tuple[Rationale, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def texts(self) -> list[str]:
+        """The posts as a list."""
+        return [str(text) for text in self.frame["text"]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in class order."""
+        return self.config.label_names
+
+    def select(self, rows: Sequence[int] | npt.NDArray[Any]) -> "PostTable":
+        """Return the rows at these positions (or where a mask is true), in order."""
+        chosen = np.asarray(rows)
+        index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(int)
+        return replace(
+            self,
+            frame=self.frame.iloc[index].reset_index(drop=True),
+            targets=self.targets[index],
+            rationales=tuple(self.rationales[i] for i in index) if self.rationales else (),
+        )
+
+    def part(self, split: str) -> "PostTable":
+        """Return the rows of one split."""
+        return self.select((self.frame["split"] == split).to_numpy())
+
+    def with_splits(self, splits: npt.NDArray[Any]) -> "PostTable":
+        """Return the same rows with another split column."""
+        return replace(self, frame=self.frame.assign(split=splits))
+
+    def gold_names(self) -> list[Any]:
+        """Return label names: one text a row, or a list of texts for `multilabel`."""
+        if self.targets.ndim == 1:
+            return [self.labels[target] for target in self.targets]
+        return [[name for name, on in zip(self.labels, row, strict=True) if on] for row in self.targets]

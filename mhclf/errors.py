@@ -1,0 +1,39 @@
+"""The exceptions of the library: each says what was wrong, where, and what to do next."""
+
+
+class MhclfError(Exception):
+    """Base of every expected error; `exit_code` is what the front doors return for it."""
+
+    exit_code = 1
+
+
+class ConfigError(MhclfError, ValueError):
+    """A wrong YAML, key, option or name."""
+
+    exit_code = 2
+
+
+class DataError(MhclfError, ValueError):
+    """Data that cannot be read or does not fit its YAML."""
+
+    exit_code = 2
+
+
+class MissingDependencyError(MhclfError, ImportError):
+    """An optional package is needed; the message says which extra installs it."""
+
+    exit_code = 2
+
+
+class AuditError(MhclfError):
+    """The audit stopped the run: a leak or a cut group."""
+
+    exit_code = 3
+
+
+class RunError(MhclfError, RuntimeError):
+    """A run failed: a loss that is not finite, a locked folder, a broken file."""
+
+
+class MhclfWarning(UserWarning):
+    """Base of our warnings, so that they can be filtered apart from those of other packages."""

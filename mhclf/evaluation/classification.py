@@ -1,0 +1,126 @@
+"""Scores of one set of predictions, always on the data set's label list, never on that of the gold.
+
+Rules that hold for every metric here: 0 / 0 is 0 for F1, precision and recall; MCC with a constant gold or
+prediction is 0; AUROC and AUPRC of a label without both classes are undefined and left out of the mean (NaN
+if none remains).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mhclf.evaluation.counts import count_metrics, label_counts
+from mhclf.evaluation.ranking import RANKING_METRICS, ranking_metrics
+from mhclf.evaluation.validation import IntArray, check_classes, check_labels, check_probability, choose
+
+HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
+    {
+        "accuracy": True,
+        "balanced_accuracy": True,
+        "macro_f1": True,
+        "weighted_f1": True,
+        "micro_f1": True,
+        "samples_f1": True,
+        "positive_f1": True,
+        "macro_precision": True,
+        "macro_recall": True,
+        "mcc": True,
+        "auroc": True,
+        "auprc": True,
+        "subset_accuracy": True,
+        "hamming_accuracy": True,
+        "f1": True,
+        "precision": True,
+        "recall": True,
+    }
+)
+"""Metric name -> is more better. `f1`, `precision`, `recall` and `mcc` also per label: ``f1/<label>``."""
+
+_PER_LABEL = ("f1", "precision", "recall", "mcc")
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more is better; ``f1/<label>`` and the like count as `f1`. An unknown name is a `DataError`."""
+    base, slash, _ = metric.partition("/")
+    name = base if slash and base in _PER_LABEL else metric
+    return HIGHER_IS_BETTER[choose(name, tuple(HIGHER_IS_BETTER), "metric")]
+
+
+def metric_names(task: str, labels: Sequence[str], with_probability: bool = True) -> tuple[str, ...]:
+    """Names of all metrics that `scores` gives for this task and label list, in its order."""
+    names = check_labels(task, labels)
+    shape = (1, len(names)) if task == "multilabel" else (1,)
+    one_row = np.zeros(shape, dtype=np.int64)
+    counted = list(count_metrics(task, label_counts(one_row, one_row, len(names)), names))
+    if with_probability:
+        first = next(i for i, name in enumerate(counted) if "/" in name)
+        counted[first:first] = RANKING_METRICS
+    return tuple(counted)
+
+
+def scores(
+    task: str,
+    gold: ArrayLike,
+    prediction: ArrayLike,
+    probability: ArrayLike | None,
+    labels: Sequence[str],
+    *,
+    no_answer: bool = False,
+) -> dict[str, float]:
+    """Score predictions with every metric of the task.
+
+    Parameters
+    ----------
+    task : {"multiclass", "ordinal", "multilabel"}
+    gold, prediction : arrays (n,) of indices into `labels`; for multilabel (n, k) of 0 / 1
+    probability : array (n, k) in [0, 1], columns in the order of `labels`; None leaves out `auroc` and
+        `auprc`
+    labels : the k names of the data set, whether or not they occur in the gold
+    no_answer : accept -1 (`NO_ANSWER`) in multiclass predictions: a row that is wrong for every label.
+        `micro_f1` then differs from `accuracy`, because an unanswered row has no false positive
+
+    Returns
+    -------
+    dict of float
+        multiclass and ordinal: `accuracy, balanced_accuracy` (mean recall over the labels that occur in the
+        gold), `macro_f1, weighted_f1, micro_f1, macro_precision, macro_recall, mcc` (R_K, Gorodkin 2004),
+        `positive_f1` (two labels: F1 of the second), `auroc, auprc` (two labels: of the second; more:
+        one-vs-rest, macro).
+        multilabel: `subset_accuracy, hamming_accuracy, macro_f1, weighted_f1, micro_f1, samples_f1, mcc`
+        (mean over labels), `auroc, auprc` (macro), ``mcc/<label>``.
+        Both: ``f1/<label>, precision/<label>, recall/<label>``. All in [0, 1], MCC in [-1, 1].
+
+    Raises
+    ------
+    DataError
+        Unknown task, unequal lengths, no rows, NaN, an index outside the labels, logits for probabilities.
+    """
+    names = check_labels(task, labels)
+    g = check_classes(task, gold, len(names), "gold")
+    p = check_classes(task, prediction, len(names), "prediction", len(g), no_answer)
+    values = count_metrics(task, label_counts(g, p, len(names)), names)
+    if probability is not None:
+        values.update(ranking_metrics(task, g, check_probability(probability, len(g), len(names))))
+    ordered = metric_names(task, names, probability is not None)
+    return {name: float(values[name].item()) for name in ordered}
+
+
+def support(task: str, gold: ArrayLike, labels: Sequence[str]) -> dict[str, int]:
+    """Number of gold rows per label, 0 for a label that does not occur; shapes and errors as in `scores`."""
+    names = check_labels(task, labels)
+    g = check_classes(task, gold, len(names), "gold")
+    per_label = g.sum(axis=0) if task == "multilabel" else np.bincount(g, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, per_label, strict=True)}
+
+
+def confusion_matrix(gold: ArrayLike, prediction: ArrayLike, labels: Sequence[str]) -> IntArray:
+    """Confusion matrix (k, k) of a multiclass or ordinal task: gold in rows, predicted in columns."""
+    names = check_labels("multiclass", labels)
+    k = len(names)
+    g = check_classes("multiclass", gold, k, "gold")
+    p = check_classes("multiclass", prediction, k, "prediction", len(g))
+    return np.bincount(g * k + p, minlength=k * k).reshape(k, k).astype(np.int64)

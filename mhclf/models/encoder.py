@@ -1,0 +1,122 @@
+"""The encoder: any Hugging Face encoder, with every layer's hidden states."""
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from mhclf.errors import ConfigError
+from mhclf.models.weights import EMBEDDED, EncoderSource
+
+
+def load_tokenizer(source: EncoderSource) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of an encoder.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be loaded, or gives no character offsets.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.location, local_files_only=source.local)
+    except (OSError, ValueError) as error:
+        raise _unreachable(source, error) from error
+    if not tokenizer.is_fast:
+        raise ConfigError(f"encoder: the tokenizer of '{source.name}' gives no character offsets; use one with a fast form.")
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedModel:
+    """Load an encoder in float32, without a pooler.
+
+    Parameters
+    ----------
+    source : EncoderSource
+        From `resolve_encoder`.
+    attention : {'sdpa', 'eager'}
+        Kernel. Families with only one keep theirs.
+
+    Raises
+    ------
+    ConfigError
+        If the name cannot be loaded; says which local names work.
+    """
+    quiet = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(source.location, local_files_only=source.local)
+        if config.is_encoder_decoder or getattr(config, "is_decoder", False):
+            raise ConfigError(f"encoder: '{source.name}' is a {config.model_type} decoder; give an encoder.")
+        # An fp16 checkpoint would load as fp16: precision belongs to the trainer.
+        return AutoModel.from_pretrained(
+            source.location,
+            config=config,
+            dtype=torch.float32,
+            local_files_only=source.local,
+            use_safetensors=True,
+            **_build_options(config, attention),
+        )
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise _unreachable(source, error) from error
+    finally:
+        transformers_logging.set_verbosity(quiet)
+
+
+def build_encoder(config: Any, attention: str = "sdpa") -> PreTrainedModel:
+    """Build the same encoder with random weights, for loading a saved state into it."""
+    return AutoModel.from_config(config, dtype=torch.float32, **_build_options(config, attention))
+
+
+def _build_options(config: Any, attention: str) -> dict[str, Any]:
+    model_class = AutoModel._model_mapping[type(config)]
+    if isinstance(model_class, tuple):
+        model_class = model_class[0]
+    options: dict[str, Any] = {}
+    # An unused pooler has parameters that never get a gradient, which stops ddp.
+    if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+        options["add_pooling_layer"] = False
+    options["attn_implementation"] = attention if getattr(model_class, "_supports_sdpa", False) else "eager"
+    return options
+
+
+def hidden_states(encoder: nn.Module, batch: dict[str, Tensor], every_layer: bool) -> tuple[Tensor, ...]:
+    """Run the encoder.
+
+    Parameters
+    ----------
+    batch : dict
+        `input_ids` and `attention_mask`, shape (batch, tokens), and what else the encoder takes.
+    every_layer : bool
+        Return the embeddings and every layer, or the last layer alone.
+
+    Returns
+    -------
+    tuple of Tensor
+        Each of shape (batch, tokens, hidden). The last one is `last_hidden_state`, which some families normalise.
+    """
+    output = encoder(**batch, output_hidden_states=every_layer, return_dict=True)
+    if not every_layer:
+        return (output.last_hidden_state,)
+    return (*output.hidden_states[:-1], output.last_hidden_state)
+
+
+def layer_names(encoder: PreTrainedModel) -> list[str]:
+    """Return 'embeddings', 'layer 1', ... in the order of `hidden_states`."""
+    count = int(encoder.config.num_hidden_layers)
+    return ["embeddings", *(f"layer {number}" for number in range(1, count + 1))]
+
+
+def _unreachable(source: EncoderSource, error: Exception) -> ConfigError:
+    reason = str(error).strip().splitlines()[0][:200]
+    if source.local:
+        return ConfigError(f"encoder: '{source.name}' cannot be loaded: {reason}")
+    return ConfigError(
+        f"encoder: '{source.location}' is no folder here and was not found on the hub, or the hub is out of reach "
+        f"({reason}). Names that work without it: {', '.join(EMBEDDED)}, or the path of a saved encoder."
+    )

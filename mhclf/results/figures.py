@@ -1,0 +1,88 @@
+"""The pictures of a run folder; each takes plain arrays or frames and returns a figure, without pyplot."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mhclf.results.certainty_figures import reliability_diagram, risk_coverage_curve
+from mhclf.results.prediction_figures import confusion_matrix, label_scores
+from mhclf.results.predictions import NONE
+from mhclf.results.representation_figure import representation_map
+from mhclf.results.runfolder import Manifest, RunFiles, read_run
+from mhclf.results.style import save
+from mhclf.results.training_figures import layer_weights, learning_curves
+
+__all__ = [
+    "confusion_matrix",
+    "draw_run_figures",
+    "label_scores",
+    "layer_weights",
+    "learning_curves",
+    "reliability_diagram",
+    "representation_map",
+    "risk_coverage_curve",
+    "save",
+]
+
+
+def draw_run_figures(folder: str | os.PathLike[str]) -> list[Path]:
+    """Draw every picture that the files of a run folder allow into its `figures/`.
+
+    Parameters
+    ----------
+    folder : path-like
+        The run folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written, in the order of the report.
+
+    Raises
+    ------
+    RunError, DataError
+        As in `read_run`.
+    """
+    run = read_run(folder)
+    return [save(figure, run.folder / "figures" / f"{name}.png") for name, figure in _figures(run)]
+
+
+def _figures(run: RunFiles) -> list[tuple[str, Figure]]:
+    """Return the pictures of a run with their file names."""
+    figures: list[tuple[str, Figure]] = []
+    if run.training_log is not None:
+        figures.append(("learning_curves", learning_curves(run.training_log)))
+    found = run.predictions
+    if found is not None:
+        if found.multilabel:
+            figures.append(("confusion_matrix", label_scores(found.gold, found.prediction, found.labels)))
+            certainty = reliability_diagram(
+                found.probability.ravel(), found.gold.ravel(), event="label given"
+            )
+        else:
+            gold, prediction = found.gold.argmax(axis=1), found.prediction.argmax(axis=1)
+            figures.append(("confusion_matrix", confusion_matrix(gold, prediction, found.labels)))
+            certainty = reliability_diagram(found.mean_probability(found.prediction), found.correct)
+        figures += [("reliability", certainty),
+                    ("risk_coverage", risk_coverage_curve(found.abstention, found.correct))]  # fmt: skip
+    if run.layers is not None:
+        figures.append(("layer_weights", layer_weights(run.layers)))
+    if run.representation is not None:
+        frame, how = run.representation, run.representation_method
+        figures.append(("representation_map", representation_map(
+            frame[["x", "y"]].to_numpy(dtype=np.float64), _classes(frame["gold"].tolist(), run.manifest),
+            frame["correct"].to_numpy(dtype=np.bool_), run.manifest.labels, method=str(how.get("method", "")),
+            explained_variance=tuple(how.get("explained_variance", ())),
+        )))  # fmt: skip
+    return figures
+
+
+def _classes(names: Sequence[str], manifest: Manifest) -> list[str]:
+    """Return the class of each post; for multilabel only posts with a single label keep it."""
+    if not manifest.multilabel:
+        return list(names)
+    lumped = {name: name for name in manifest.labels} | {"": NONE, NONE: NONE}
+    return [lumped.get(name, "several labels") for name in names]

@@ -1,0 +1,42 @@
+"""Every HTML page of the library: one base template, everything escaped, nothing loaded from outside."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def render_page(template: str, *, folders: Sequence[Path] = (), **values: object) -> str:
+    """Return a page as HTML.
+
+    Parameters
+    ----------
+    template : str
+        File name, such as `report.html.j2`; it extends `base.html.j2` and may import `macros.html.j2`.
+    folders : sequence of pathlib.Path
+        Searched before our own templates, so that other rooms can keep theirs beside their code.
+    **values : object
+        What the template uses. Text is escaped; an undefined name is an error.
+
+    Returns
+    -------
+    str
+        A self-contained page whose content policy forbids every outside resource.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*map(str, folders), str(TEMPLATES)]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def data_uri(picture: Path) -> str:
+    """Return a PNG file as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode("ascii")

@@ -1,0 +1,181 @@
+"""The table of a suite, from its committed records alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mhclf.config.suite import SuiteConfig
+from mhclf.evaluation import Comparison, holm, paired_correctness
+from mhclf.evaluation.layers import UNIFORM_THRESHOLD, effective_layers, layer_agreement
+from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows
+from mhclf.results.tables import Cell, Column, Table, format_interval, format_number, to_markdown
+
+_LEVEL = 0.05
+
+
+def suite_markdown(suite: SuiteConfig, records: SuiteRecords, command: str) -> str:
+    """Return the whole Markdown page: a table for each data set, one for the layers, and how it was made."""
+    parts = [f"# {suite.title or suite.name}\n"]
+    parts += [f"{note}\n" for note in suite.notes]
+    parts.append(
+        "Each number is the mean over seeds on the test rows, with a 95 % interval in brackets (hierarchical bootstrap "
+        "over groups of posts and seeds) and the sd over seeds behind ±. "
+        f"The last columns compare each method with `{suite.baseline}` on the same posts: difference of accuracy (for "
+        "several labels a post: share of right label decisions), its paired 95 % bootstrap interval over groups, and "
+        "the p-value of a paired permutation test, Holm-corrected within the table. Bold marks the largest mean, not "
+        "significance; * marks p < .05 after correction.\n"
+    )
+    for rows in sorted(records.rows, key=lambda item: suite.datasets.index(item.dataset)):
+        parts.append(to_markdown(dataset_table(suite, records, rows)))
+    layers = layers_table(suite, records)
+    if layers.rows:
+        parts.append(to_markdown(layers))
+    failed = [run for run in records.runs if run.error]
+    parts += [f"- failed: {run.dataset}, {run.method}, seed {run.seed}: {run.error}\n" for run in failed]
+    commits = sorted({run.commit[:12] for run in records.runs if run.commit})
+    parts.append(
+        f"Made by `{command}`; again from the committed records alone with `{command} --from-records`. "
+        f"Protocol: {', '.join(sorted({run.protocol for run in records.runs}))}. Commits: {', '.join(commits)}.\n"
+    )
+    return "\n".join(parts)
+
+
+def dataset_table(suite: SuiteConfig, records: SuiteRecords, rows: TestRows) -> Table:
+    """Return one data set's table: methods down, metrics and the comparison across."""
+    metrics = rows.headline_metrics
+    lines: list[tuple[Cell, ...]] = []
+    compared = _comparisons(suite, records, rows)
+    means = {
+        metric: [s.mean for s in _summaries(records, rows.dataset, metric) if s.mean is not None]
+        for metric in metrics
+    }
+    for encoder in suite.encoders:
+        for method in suite.methods:
+            runs = _runs(records, rows.dataset, method, encoder)
+            if not runs:
+                gap = "not run"
+                lines.append((method, gap, *([None] * (len(metrics) + 3))))
+                continue
+            cells: list[Cell] = []
+            for metric in metrics:
+                found = [s for s in _summaries(records, rows.dataset, metric) if s.method == method]
+                cells.append(_summary_cell(found[0], max(means[metric])) if found else None)
+            comparison, p_value = compared.get((method, encoder), (None, None))
+            minutes = float(np.mean([run.seconds for run in runs])) / 60
+            lines.append(
+                (method, len(runs), *cells, *_comparison_cells(comparison, p_value), f"{minutes:.1f}")
+            )
+    columns = (
+        Column("method"),
+        Column("seeds", "right"),
+        *(Column(metric, "right", "higher") for metric in metrics),
+        Column(f"accuracy vs {suite.baseline}", "right"),
+        Column("p (Holm)", "right"),
+        Column("minutes a run", "right"),
+    )
+    counts = ", ".join(f"{split} {count}" for split, count in rows.rows.items())
+    groups = len(set(rows.groups))
+    note = f"n = {len(rows.ids)} test rows in {groups} groups ({counts}); data {rows.data_hash[:12]}."
+    return Table(f"{rows.dataset}", columns, tuple(lines), (note,))
+
+
+def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
+    """Return layer weights over seeds: mean, effective contribution, gate, distance from uniform, agreement."""
+    lines: list[tuple[Cell, ...]] = []
+    for dataset in suite.datasets:
+        for encoder in suite.encoders:
+            for method in suite.methods:
+                runs = [run for run in _runs(records, dataset, method, encoder) if run.layers]
+                if not runs:
+                    continue
+                layers = [run.layers or {} for run in runs]
+                weights = np.array([item["weights_mean"] for item in layers])
+                agreement = layer_agreement(list(weights))
+                kl = [item["kl_from_uniform"] for item in layers]
+                told = sum(value > UNIFORM_THRESHOLD for value in kl)
+                lines.append(
+                    (
+                        dataset,
+                        method,
+                        _series(weights.mean(axis=0)),
+                        _series(np.mean([item["contribution_mean"] for item in layers], axis=0)),
+                        format_number(float(np.mean([item["gate"] for item in layers]))),
+                        f"{format_number(float(np.mean(kl)))} ({told} of {len(kl)} seeds leave uniform)",
+                        f"{effective_layers(weights.mean(axis=0)):.2f} of {weights.shape[1]}",
+                        format_number(agreement.mean_tau, 2),
+                    )
+                )
+    columns = (
+        Column("data set"),
+        Column("method"),
+        Column("mean weights, embeddings to last layer"),
+        Column("effective contributions"),
+        Column("gate", "right"),
+        Column("KL from uniform (nats)"),
+        Column("effective layers", "right"),
+        Column("agreement of seeds (Kendall tau)", "right"),
+    )
+    note = (
+        "Contribution: share of each layer's part of the sum before the last LayerNorm, by norm; the residual counts to "
+        f"the last layer. A mean within {UNIFORM_THRESHOLD} nats of uniform is reported as not to be told from uniform."
+    )
+    return Table("Layer weights", columns, tuple(lines), (note,))
+
+
+def _comparisons(
+    suite: SuiteConfig, records: SuiteRecords, rows: TestRows
+) -> dict[tuple[str, str], tuple[Comparison, float]]:
+    """Return each method's comparison with the baseline on the seeds that both have, Holm-corrected."""
+    found: dict[tuple[str, str], Comparison] = {}
+    for encoder in suite.encoders:
+        baseline = {run.seed: run for run in _runs(records, rows.dataset, suite.baseline, encoder)}
+        for method in suite.methods:
+            runs = [run for run in _runs(records, rows.dataset, method, encoder) if run.seed in baseline]
+            if method == suite.baseline or not runs:
+                continue
+            ours = np.array([_correct(run) for run in runs])
+            theirs = np.array([_correct(baseline[run.seed]) for run in runs])
+            found[method, encoder] = paired_correctness(
+                ours, theirs, np.array(rows.groups), n_resamples=2000, test="permutation"
+            )
+    corrected = holm([item.p_value for item in found.values()]) if found else []
+    return {key: (item, float(p)) for (key, item), p in zip(found.items(), corrected, strict=True)}
+
+
+def _correct(run: SuiteRun) -> np.ndarray:
+    """Return correctness per row: 0 or 1, or the share of right labels."""
+    return np.array([[int(sign) for sign in line] for line in run.correct]).mean(axis=0)
+
+
+def _runs(records: SuiteRecords, dataset: str, method: str, encoder: str) -> list[SuiteRun]:
+    # The linear baseline has no encoder: it stands beside each.
+    return [
+        run
+        for run in records.runs
+        if run.dataset == dataset
+        and run.method == method
+        and not run.error
+        and run.encoder in {encoder, "tfidf"}
+    ]
+
+
+def _summaries(records: SuiteRecords, dataset: str, metric: str) -> list[SuiteSummary]:
+    return [item for item in records.summaries if item.dataset == dataset and item.metric == metric]
+
+
+def _summary_cell(summary: SuiteSummary, best: float) -> str:
+    text = format_interval(summary.mean, summary.ci_low, summary.ci_high)
+    if summary.sd is not None:
+        text += f" ± {format_number(summary.sd)}"
+    return f"**{text}**" if summary.mean == best else text
+
+
+def _comparison_cells(comparison: Comparison | None, p_value: float | None) -> tuple[Cell, Cell]:
+    if comparison is None or p_value is None:
+        return None, None
+    text = format_interval(comparison.difference, comparison.ci_low, comparison.ci_high)
+    return text, f"{p_value:.3f}{'*' if p_value < _LEVEL else ''}"
+
+
+def _series(values: Sequence[float] | np.ndarray) -> str:
+    return " ".join(f"{value:.2f}".lstrip("0") for value in values)

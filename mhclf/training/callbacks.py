@@ -1,0 +1,107 @@
+"""The training log as a callback: one CSV row a step and one an epoch, kept consistent over a restart."""
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from mhclf.results.files import write_text
+
+_COLUMNS = (
+    "kind",
+    "epoch",
+    "step",
+    "loss",
+    "loss/classification",
+    "loss/contrastive",
+    "contrastive_weight",
+    "learning_rate",
+    "samples_per_second",
+    "validation_loss",
+)
+
+
+class TrainingLog(Callback):
+    """Write `training_log.csv`.
+
+    Parameters
+    ----------
+    path : Path
+        The file; rows of steps that a resumed run will repeat are cut off first.
+    headline_metric : str
+        Gives the column `validation_<metric>`.
+    """
+
+    def __init__(self, path: Path, headline_metric: str) -> None:
+        self.path = path
+        self.metric = headline_metric
+        self.columns = (*_COLUMNS, f"validation_{headline_metric}")
+        self._rows: list[dict[str, Any]] = []
+        self._epoch_start = self._last = 0.0
+        self._posts = 0
+        self._losses: list[float] = []
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the file, or cut it back to the checkpoint's step."""
+        kept = []
+        if self.path.is_file() and trainer.global_step:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    if str(row.get("step") or "").isdigit() and int(row["step"]) <= trainer.global_step:
+                        kept.append(row)
+        lines = [",".join(self.columns)]
+        lines += [",".join(row.get(column) or "" for column in self.columns) for row in kept]
+        write_text(self.path, "\n".join(lines) + "\n")
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        self._epoch_start = self._last = time.perf_counter()
+        self._posts, self._losses = 0, []
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add a step's row; written to disk every twenty steps."""
+        parts, now = outputs["parts"], time.perf_counter()
+        self._posts += outputs["posts"]
+        self._losses.append(float(parts.total))
+        self._rows.append(
+            {
+                "kind": "step",
+                "epoch": trainer.current_epoch,
+                "step": trainer.global_step,
+                "loss": float(parts.total),
+                "loss/classification": float(parts.classification),
+                "loss/contrastive": float(parts.contrastive) if parts.contrastive is not None else "",
+                "contrastive_weight": parts.contrastive_weight,
+                "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+                "samples_per_second": round(outputs["posts"] / (now - self._last), 2),
+            }
+        )
+        self._last = now
+        if len(self._rows) >= 20:
+            self._flush()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Add the epoch's row, after validation."""
+        logged = trainer.callback_metrics
+        self._rows.append(
+            {
+                "kind": "epoch",
+                "epoch": trainer.current_epoch,
+                "step": trainer.global_step,
+                "loss": sum(self._losses) / max(1, len(self._losses)),
+                "samples_per_second": round(self._posts / (time.perf_counter() - self._epoch_start), 2),
+                "validation_loss": float(logged.get("validation/loss", float("nan"))),
+                f"validation_{self.metric}": float(logged.get(f"validation/{self.metric}", float("nan"))),
+            }
+        )
+        self._flush()
+
+    def _flush(self) -> None:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.columns, restval="").writerows(self._rows)
+        self._rows.clear()

@@ -1,0 +1,77 @@
+"""What a door prints when runs end: the run beside the baselines, and mean, sd and interval over seeds."""
+
+from collections.abc import Sequence
+
+import rich.console
+
+from mhclf.evaluation import hierarchical_interval
+from mhclf.results.records import ResultRecord
+from mhclf.results.tables import Column, Table, format_interval, format_number, to_rich
+from mhclf.training.run import RunOutcome
+from mhclf.training.saved import read_predictions
+
+
+def print_outcomes(outcomes: Sequence[RunOutcome]) -> None:
+    """Print one table for each run, and one over the seeds of runs on the same rows."""
+    console = rich.console.Console()
+    for outcome in outcomes:
+        console.print(to_rich(run_table(outcome)))
+        again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
+        console.print(f"run folder: {outcome.folder}{again}\nreport:     {outcome.folder / 'report.html'}\n")
+    if len(outcomes) > 1:
+        for hash_ in dict.fromkeys(outcome.records[0].data_hash for outcome in outcomes):
+            same_rows = [outcome for outcome in outcomes if outcome.records[0].data_hash == hash_]
+            if len(same_rows) > 1:
+                console.print(to_rich(seeds_table(same_rows)))
+
+
+def run_table(outcome: RunOutcome) -> Table:
+    """Return the run's numbers beside those of majority and TF-IDF on the same rows."""
+    records = [record for record in outcome.records if record.split == _shown_split(outcome.records)]
+    methods = list(dict.fromkeys(record.method for record in records))
+    first = records[0]
+    metrics = [record.metric for record in records if record.method == first.method and "/" not in record.metric]
+    by_key = {(record.method, record.metric): record for record in records}
+    columns = (Column("metric"), *(Column(method, align="right") for method in methods))
+    rows = tuple(
+        (metric, *(_cell(by_key.get((method, metric)), with_interval=method == first.method) for method in methods))
+        for metric in metrics
+    )
+    title = f"{first.dataset}, {first.split} (n = {first.n}), seed {first.seed}, encoder {first.encoder}"
+    return Table(title, columns, rows, ("95 % bootstrap interval over posts (groups)",))
+
+
+def seeds_table(outcomes: Sequence[RunOutcome]) -> Table:
+    """Return mean, sd over seeds, and the hierarchical interval over groups and seeds."""
+    saved = [read_predictions(outcome.folder) for outcome in outcomes]
+    split = _shown_split(outcomes[0].records)
+    first = saved[0].part(split)
+    parts = [item.part(split) for item in saved]
+    intervals = hierarchical_interval(
+        first.task,
+        first.gold,
+        [part.prediction for part in parts],
+        [part.probability for part in parts],
+        first.labels,
+        first.groups,
+    )
+    seeds = ", ".join(str(outcome.records[0].seed) for outcome in outcomes)
+    columns = (Column("metric"), Column("mean", "right"), Column("sd over seeds", "right"), Column("95 % interval"))
+    rows = tuple(
+        (name, item.mean, item.sd, f"[{format_number(item.low)}, {format_number(item.high)}]")
+        for name, item in intervals.items()
+        if "/" not in name
+    )
+    note = "interval: bootstrap over posts (groups) and seeds together"
+    return Table(f"{outcomes[0].records[0].dataset}, {split}, seeds {seeds}", columns, rows, (note,))
+
+
+def _shown_split(records: Sequence[ResultRecord]) -> str:
+    splits = {record.split for record in records}
+    return "test" if "test" in splits else "validation"
+
+
+def _cell(record: ResultRecord | None, with_interval: bool) -> str | float | None:
+    if record is None or not with_interval:
+        return record.value if record else None
+    return format_interval(record.value, record.ci_low, record.ci_high)

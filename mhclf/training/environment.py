@@ -1,0 +1,105 @@
+"""What a run ran on: versions, git state, hardware, precision."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mhclf.config.run import ModelConfig, TrainerConfig
+from mhclf.errors import ConfigError
+
+_PACKAGES = ("mhclf", "torch", "transformers", "lightning", "scikit-learn", "numpy", "pandas", "tokenizers", "ftfy")
+_EAGER_LENGTH = 160
+"""Up to this many tokens plain attention trained 1.1 to 1.3 times faster than the fused kernel on a CPU."""
+
+
+def resolve_precision(config: TrainerConfig) -> str:
+    """Return `bf16` or `fp32`: `auto` is bf16 where processor or GPU multiply it natively."""
+    if config.precision != "auto":
+        return config.precision
+    if uses_gpu(config):
+        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+    supported = any(getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return "bf16" if supported else "fp32"
+
+
+def resolve_attention(model: ModelConfig, trainer: TrainerConfig, max_length: int) -> str:
+    """Return the attention kernel for `auto`."""
+    if model.attention != "auto":
+        return model.attention
+    return "eager" if not uses_gpu(trainer) and max_length <= _EAGER_LENGTH else "sdpa"
+
+
+def uses_gpu(config: TrainerConfig) -> bool:
+    """Return whether the accelerator setting leads to a GPU here."""
+    return config.accelerator in {"gpu", "cuda"} or (config.accelerator == "auto" and torch.cuda.is_available())
+
+
+def check_accelerator(config: TrainerConfig) -> None:
+    """Refuse a GPU that is not there."""
+    if config.accelerator in {"gpu", "cuda"} and not torch.cuda.is_available():
+        raise ConfigError("trainer: accelerator: no GPU is visible to torch here. Use --trainer.accelerator cpu.")
+
+
+def describe_environment(precision: str, attention: str) -> dict[str, Any]:
+    """Return the content of `environment.json`."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpu_count": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch_threads": torch.get_num_threads(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "precision": precision,
+        "attention": attention,
+        "git": git_state(Path(__file__).resolve().parent),
+        "versions": versions,
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return commit and whether files differ from it, or None outside a checkout."""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "modified": bool(changes)}
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def quiet_lightning() -> None:
+    """Silence advice that does not apply here (few workers: batches are cheap; no logger: we write our own log)."""
+    import logging
+
+    for pattern in (".*does not have many workers.*", ".*`isinstance\\(treespec, LeafSpec\\)`.*", ".*GPU available but.*"):
+        warnings.filterwarnings("ignore", message=pattern)
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*The number of training batches .* is smaller than the logging.*")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)

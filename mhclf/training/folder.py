@@ -1,0 +1,90 @@
+"""The run folder: its name, its lock, its status, and plain files written whole or not at all."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mhclf.config.run import RunConfig
+from mhclf.config.structure import to_mapping, write_yaml
+from mhclf.data.manifest import content_hash
+from mhclf.errors import RunError
+from mhclf.results.files import write_text
+
+_NOT_HASHED = ("out", "data_root", "report")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run (contract 5)."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of `best.ckpt` and `last.ckpt`."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """Folder of the saved model."""
+        return self.path / "model"
+
+    def status(self) -> dict[str, Any]:
+        """Return the content of `status.json`, or an empty mapping."""
+        try:
+            content = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, json.JSONDecodeError) as error:
+            raise RunError(f"{self.path / 'status.json'}: is damaged. Remove the run folder or use --overwrite.") from error
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has ended well."""
+        return self.status().get("state") == "complete"
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file whole or not at all."""
+        write_text(self.path / name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write `config.yaml`."""
+        write_text(self.path / "config.yaml", write_yaml(to_mapping(config)))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder's lock; it is freed by the system when the process ends, however it ends.
+
+        Raises
+        ------
+        RunError
+            If another process holds it, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path / ".lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise RunError(f"{self.path}: another process works in this run folder. Wait for it, or change --out.") from error
+        except PermissionError as error:
+            raise RunError(f"{error.filename or self.path}: cannot be written. Check permissions or change --out.") from error
+
+
+def run_folder(config: RunConfig, data_name: str, encoder_name: str, data_hash: str) -> RunFolder:
+    """Return the folder of a run: its name ends in a hash of the resolved configuration and the data."""
+    settings = {key: value for key, value in to_mapping(config).items() if key not in _NOT_HASHED}
+    short = content_hash([settings, data_hash])[:8]
+    name = "-".join([_safe(config.method), _safe(encoder_name), f"seed{config.seed}", short])
+    return RunFolder(Path(config.out) / _safe(data_name) / name)
+
+
+def _safe(name: str) -> str:
+    """Return `name` as a folder name without separators or leading dots."""
+    return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"

@@ -1,0 +1,255 @@
+"""One run from start to artefacts: data, folder, model, predictions, records, figures, report."""
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from mhclf.config.run import RunConfig
+from mhclf.data.audit import audit
+from mhclf.data.load import load_table
+from mhclf.data.manifest import build_manifest
+from mhclf.data.table import SPLITS, PostTable
+from mhclf.hf import to_hugging_face
+from mhclf.models.encoder import layer_names
+from mhclf.models.linear import fit_linear
+from mhclf.models.weights import EncoderSource, resolve_encoder
+from mhclf.results.records import ResultRecord, write_records
+from mhclf.training.environment import (
+    check_accelerator,
+    describe_environment,
+    resolve_attention,
+    resolve_precision,
+)
+from mhclf.training.fit import fit_network
+from mhclf.training.folder import RunFolder, run_folder
+from mhclf.training.outcome import (
+    layer_summary,
+    majority_probabilities,
+    prediction_frame,
+    representation_frame,
+    result_records,
+)
+from mhclf.training.predict import predict_network
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A finished run: its folder, its records, and whether it was complete before."""
+
+    folder: Path
+    records: tuple[ResultRecord, ...]
+    was_complete: bool
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A split, audited (and limited) table with its manifest."""
+
+    table: PostTable
+    manifest: dict[str, Any]
+
+
+def prepare_data(config: RunConfig) -> PreparedData:
+    """Load, split, audit, and cut to `limit` rows per split."""
+    table = load_table(
+        config.data, data_root=config.data_root, mask=config.mask, split_seed=config.split_seed
+    )
+    table, findings = audit(table, config.audit.on_leak)
+    if config.limit is not None:
+        table = limit_rows(table, config.limit)
+    return PreparedData(table, build_manifest(table, findings, config.protocol))
+
+
+def limit_rows(table: PostTable, limit: int) -> PostTable:
+    """Return at most `limit` rows of each split, drawn with a fixed seed; whatever the limit, order is kept."""
+    generator = np.random.default_rng(0)
+    kept: list[int] = []
+    for split in SPLITS:
+        rows = np.flatnonzero((table.frame["split"] == split).to_numpy())
+        kept += generator.permutation(rows)[:limit].tolist()
+    return table.select(sorted(kept))
+
+
+def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
+    """Carry out one run, go on with a stopped one, or return a complete one.
+
+    Parameters
+    ----------
+    config : RunConfig
+    overwrite : bool
+        Start afresh even where a run of the same configuration and data exists.
+
+    Raises
+    ------
+    MhclfError
+        Expected failures, each with the message for the user.
+    """
+    config, source, data, folder = _resolve(config)
+    with folder.locked():
+        if overwrite:
+            _clear(folder)
+        if folder.complete:
+            if config.report and not (folder.path / "report.html").is_file():
+                _draw(folder, data.table)
+            logger.info("%s is complete; --overwrite starts it afresh.", folder.path)
+            return RunOutcome(folder.path, _records(folder), was_complete=True)
+        return RunOutcome(folder.path, _carry_out(config, source, data, folder), was_complete=False)
+
+
+def completed(config: RunConfig) -> RunOutcome | None:
+    """Return the run of this configuration and data if it is complete, without running anything."""
+    folder = _resolve(config)[-1]
+    return RunOutcome(folder.path, _records(folder), was_complete=True) if folder.complete else None
+
+
+def _resolve(config: RunConfig) -> tuple[RunConfig, EncoderSource, PreparedData, RunFolder]:
+    """Check what can be checked before work starts, and find the folder."""
+    check_accelerator(config.trainer)
+    source = _encoder_source(config)
+    data = prepare_data(config)
+    # The YAML's defaults become part of the resolved configuration, and so of the hash.
+    config = replace(config, max_length=config.max_length or data.table.config.max_length)
+    folder = run_folder(config, data.table.config.name, source.name, data.manifest["hashes"]["data"])
+    return config, source, data, folder
+
+
+def _encoder_source(config: RunConfig) -> EncoderSource:
+    return EncoderSource("tfidf", "", True) if config.model.kind == "tfidf_lr" else resolve_encoder(config.encoder)
+
+
+def _carry_out(
+    config: RunConfig, source: EncoderSource, data: PreparedData, folder: RunFolder
+) -> tuple[ResultRecord, ...]:
+    """Do the work of a run whose folder is locked."""
+    start = time.perf_counter()
+    earlier = float(folder.status().get("seconds", 0.0))
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    max_length = int(config.max_length or data.table.config.max_length)
+    attention = resolve_attention(config.model, config.trainer, max_length)
+    folder.write_config(config)
+    folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
+    folder.write_json("data_manifest.json", data.manifest)
+    folder.write_json("status.json", {"state": "running", "seconds": earlier})
+    parts = {split: data.table.part(split) for split in ("validation", "test")}
+    if not config.test:
+        del parts["test"]
+    evaluated = {split: part for split, part in parts.items() if len(part)}
+    if config.model.kind == "tfidf_lr":
+        probabilities = _run_linear(data.table, evaluated, folder)
+    else:
+        probabilities = _run_network(config, source, data.table, evaluated, folder, attention, max_length)
+    frames = [prediction_frame(part, probabilities[split]) for split, part in evaluated.items()]
+    pd.concat(frames, ignore_index=True).to_parquet(folder.path / "predictions.parquet", index=False)
+    identity = {
+        "run": folder.path.name,
+        "dataset": data.table.config.name,
+        "method": config.method,
+        "encoder": source.name,
+        "seed": config.seed,
+        "protocol": config.protocol,
+        "data_hash": data.manifest["hashes"]["data"],
+    }
+    records = [
+        record for split, part in evaluated.items() for record in result_records(part, probabilities[split], identity)
+    ]
+    records += _baseline_records(data.table, evaluated, identity)
+    write_records(folder.path / "results.jsonl", records)
+    if config.report:
+        _draw(folder, data.table)
+    if not config.trainer.keep_checkpoints:
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    folder.write_json(
+        "status.json", {"state": "complete", "seconds": round(earlier + time.perf_counter() - start, 1)}
+    )
+    return tuple(records)
+
+
+def _run_linear(
+    table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder
+) -> dict[str, npt.NDArray[np.float64]]:
+    train = table.part("train")
+    model = fit_linear(table.config.task, table.labels, train.texts, train.targets)
+    model.save(folder.model)
+    return {split: model.probabilities(part.texts) for split, part in evaluated.items()}
+
+
+def _run_network(
+    config: RunConfig,
+    source: EncoderSource,
+    table: PostTable,
+    evaluated: dict[str, PostTable],
+    folder: RunFolder,
+    attention: str,
+    max_length: int,
+) -> dict[str, npt.NDArray[np.float32]]:
+    fitted = fit_network(table, config, source, attention, max_length, folder)
+    model = to_hugging_face(fitted.network, max_length)
+    model.save_pretrained(folder.model)
+    fitted.tokenizer.model_max_length = max_length
+    fitted.tokenizer.save_pretrained(folder.model)
+    predictions = {
+        split: predict_network(fitted.network, fitted.tokenizer, part.texts, max_length, config.batch)
+        for split, part in evaluated.items()
+    }
+    shown = "test" if "test" in evaluated else "validation"
+    if predictions[shown].layer_weights is not None:
+        names = layer_names(fitted.network.encoder)
+        folder.write_json("layers.json", layer_summary(predictions[shown], evaluated[shown], names))
+    frame, description = representation_frame(evaluated[shown], predictions[shown])
+    frame.to_parquet(folder.path / "representation.parquet", index=False)
+    folder.write_json("representation.json", description)
+    return {split: item.probabilities for split, item in predictions.items()}
+
+
+def _baseline_records(
+    table: PostTable, evaluated: dict[str, PostTable], identity: dict[str, Any]
+) -> list[ResultRecord]:
+    """Majority and, beside a neural run, the linear baseline, on the same rows."""
+    train = table.part("train")
+    records = []
+    model = None
+    if identity["method"] != "tfidf_lr":
+        model = fit_linear(table.config.task, table.labels, train.texts, train.targets)
+    for part in evaluated.values():
+        majority = identity | {"method": "majority", "encoder": "none"}
+        records += result_records(part, majority_probabilities(train, len(part)), majority)
+        if model is not None:
+            linear = identity | {"method": "tfidf_lr", "encoder": "tfidf"}
+            records += result_records(part, model.probabilities(part.texts), linear)
+    return records
+
+
+def _draw(folder: RunFolder, table: PostTable) -> None:
+    # Plotting libraries load only when a run has something to draw.
+    from mhclf.results import draw_run_figures, write_model_card, write_report
+
+    draw_run_figures(folder.path)
+    write_report(folder.path, dict(zip(table.frame["id"], table.texts, strict=True)))
+    write_model_card(folder.path)
+
+
+def _records(folder: RunFolder) -> tuple[ResultRecord, ...]:
+    from mhclf.results.records import read_records
+
+    return tuple(read_records(folder.path / "results.jsonl"))
+
+
+def _clear(folder: RunFolder) -> None:
+    for item in folder.path.iterdir():
+        if item.name == ".lock":
+            continue
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink()

@@ -1,0 +1,177 @@
+"""Reading a finished run back: its predictions, and the trained model ready for new posts."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+
+from mhclf.config.run import RunConfig
+from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.errors import RunError
+from mhclf.hf import MhclfForSequenceClassification
+from mhclf.models.linear import LinearModel, load_linear
+from mhclf.models.network import ClassifierNetwork
+from mhclf.training.predict import predict_network
+
+
+@dataclass(frozen=True)
+class SavedPredictions:
+    """`predictions.parquet` as arrays.
+
+    Attributes
+    ----------
+    task : str
+    labels : tuple of str
+    ids, groups, splits : array of str, shape (n,)
+    gold, prediction : array
+        Class numbers (n,), or 0/1 labels (n, labels).
+    probability : array (n, labels)
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    ids: npt.NDArray[Any]
+    groups: npt.NDArray[Any]
+    splits: npt.NDArray[Any]
+    gold: npt.NDArray[np.int64]
+    prediction: npt.NDArray[np.int64]
+    probability: npt.NDArray[np.float64]
+
+    def part(self, split: str) -> "SavedPredictions":
+        """Return the rows of one split."""
+        rows = self.splits == split
+        arrays = ("ids", "groups", "splits", "gold", "prediction", "probability")
+        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
+
+
+def read_predictions(folder: Path) -> SavedPredictions:
+    """Read a run's predictions.
+
+    Raises
+    ------
+    RunError
+        If a file is missing or damaged.
+    """
+    try:
+        manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
+        frame = pd.read_parquet(folder / "predictions.parquet")
+        labels = tuple(manifest["labels"])
+        probability = frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder}: has no readable predictions ({type(error).__name__}). Run it again.") from error
+    return SavedPredictions(
+        manifest["task"],
+        labels,
+        *(frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split")),
+        _numbers(frame["gold"], labels, manifest["task"]),
+        _numbers(frame["prediction"], labels, manifest["task"]),
+        probability,
+    )
+
+
+def _numbers(names: "pd.Series[Any]", labels: tuple[str, ...], task: str) -> npt.NDArray[np.int64]:
+    number = {label: index for index, label in enumerate(labels)}
+    if task != "multilabel":
+        return np.array([number[name] for name in names], dtype=np.int64)
+    values = np.zeros((len(names), len(labels)), dtype=np.int64)
+    for row, present in enumerate(names):
+        values[row, [number[name] for name in present]] = 1
+    return values
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained classifier from a run folder.
+
+    Attributes
+    ----------
+    folder : Path
+    config : RunConfig
+    labels : tuple of str
+    task : str
+    network, tokenizer
+        The encoder model, or None for the linear baseline.
+    linear : LinearModel or None
+    """
+
+    folder: Path
+    config: RunConfig
+    labels: tuple[str, ...]
+    task: str
+    network: ClassifierNetwork | None = None
+    tokenizer: PreTrainedTokenizerBase | None = None
+    linear: LinearModel | None = None
+
+    @property
+    def max_length(self) -> int:
+        """Tokens per post."""
+        return int(self.config.max_length or 0)
+
+    def predict_proba(self, texts: list[str]) -> npt.NDArray[np.float64]:
+        """Return probabilities, shape (n, labels)."""
+        if not texts:
+            return np.zeros((0, len(self.labels)))
+        if self.linear is not None:
+            return self.linear.probabilities(texts)
+        network, tokenizer = self.parts()
+        found = predict_network(network, tokenizer, texts, self.max_length, self.config.batch)
+        return found.probabilities.astype(np.float64)
+
+    def predict(self, texts: list[str]) -> list[Any]:
+        """Return label names: one text a post, or a list of texts for `multilabel`."""
+        probabilities = self.predict_proba(texts)
+        if self.task == "multilabel":
+            return [[name for name, p in zip(self.labels, row, strict=True) if p >= 0.5] for row in probabilities]
+        return [self.labels[index] for index in probabilities.argmax(axis=1)]
+
+    def parts(self) -> tuple[ClassifierNetwork, PreTrainedTokenizerBase]:
+        """Return network and tokenizer.
+
+        Raises
+        ------
+        RunError
+            If the run is the linear baseline.
+        """
+        if self.network is None or self.tokenizer is None:
+            raise RunError(f"{self.folder}: is the linear baseline and has no network. Choose a neural run.")
+        return self.network, self.tokenizer
+
+    def __repr__(self) -> str:
+        return f"Run({self.config.method} on {self.config.data}, seed {self.config.seed}, labels: {', '.join(self.labels)})"
+
+
+def load_run(folder: str | Path) -> Run:
+    """Load a finished run for prediction and explanation.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run folder that training printed.
+
+    Raises
+    ------
+    RunError
+        If the folder holds no finished run, or its model is damaged.
+    """
+    path = Path(folder)
+    if not (path / "config.yaml").is_file():
+        raise RunError(f"{path}: is no run folder (no config.yaml). Give the folder that training printed.")
+    config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
+    if config.model.kind == "tfidf_lr":
+        linear = load_linear(path / "model")
+        return Run(path, config, linear.labels, linear.task, linear=linear)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(path / "model", local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(path / "model", local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0][:160]
+        raise RunError(f"{path / 'model'}: cannot be loaded ({reason}). Was the run finished?") from error
+    if not isinstance(model, MhclfForSequenceClassification):
+        raise RunError(f"{path / 'model'}: was not saved by this library.")
+    network = model.network.eval()
+    return Run(path, config, network.config.labels, network.config.task, network, tokenizer)
