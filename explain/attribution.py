@@ -1,0 +1,92 @@
+"""The contract of every attribution method: one signed score a word, with offsets, target, settings, convergence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+
+from mhclf.data.spans import Span, tokens_to_words
+
+_PAGE = jinja2.Environment(autoescape=True).from_string(
+    """<figure style="font-family:sans-serif;line-height:2;margin:0 0 1em">
+<figcaption><b>{{ a.target }}</b> ({{ "%.2f"|format(a.probability) }}), {{ a.method.replace("_", " ") }}
+{% if a.converged is sameas false %}, <em>not converged</em>{% endif %}</figcaption>
+<p>{% for piece, score, color in pieces %}{% if color %}<span title="{{ "%+.3f"|format(score) }}"
+style="background:{{ color }};border-radius:3px;padding:0 1px;color:#111">{{ piece }}</span>{% else %}{{ piece }}{% endif %}{% endfor %}</p>
+<small>orange speaks for the label, blue against it; darker is stronger</small></figure>"""
+)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each word of a post adds to the explained quantity.
+
+    Attributes
+    ----------
+    text : str
+        The post.
+    words : tuple of (start, end)
+        Character offsets of the words, in order.
+    scores : tuple of float
+        One signed score a word; words cut off by `max_length` have 0.
+    target : str
+        The label whose logit is explained.
+    probability : float
+        The model's probability of that label.
+    method : str
+    settings : dict
+        Everything that the method's result depends on.
+    completeness_gap : float or None
+        Difference between the sum of all scores (special tokens included) and the change of the logit, relative to
+        that change; None where the method promises no sum.
+    converged : bool or None
+        Whether the gap is small enough; None where there is none.
+    """
+
+    text: str
+    words: tuple[Span, ...]
+    scores: tuple[float, ...]
+    target: str
+    probability: float
+    method: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    completeness_gap: float | None = None
+    converged: bool | None = None
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """Return the `count` words that speak most for the target, strongest first."""
+        order = sorted(range(len(self.words)), key=lambda index: -self.scores[index])[:count]
+        return [(self.text[slice(*self.words[index])], self.scores[index]) for index in order]
+
+    def _repr_html_(self) -> str:
+        """Return the post with its words shaded, for notebooks; everything is escaped."""
+        largest = max((abs(score) for score in self.scores), default=0.0) or 1.0
+        pieces: list[tuple[str, float, str]] = []
+        position = 0
+        for (start, end), score in zip(self.words, self.scores, strict=True):
+            pieces.append((self.text[position:start], 0.0, ""))
+            strength = abs(score) / largest
+            # Okabe-Ito orange and blue: told apart by colour-blind readers.
+            color = f"rgba({'230,159,0' if score > 0 else '86,180,233'},{strength:.2f})" if strength > 0.05 else ""
+            pieces.append((self.text[start:end], score, color))
+            position = end
+        pieces.append((self.text[position:], 0.0, ""))
+        return _PAGE.render(a=self, pieces=pieces)
+
+
+def scores_per_word(token_scores: Sequence[float], offsets: Sequence[Span], words: Sequence[Span]) -> tuple[float, ...]:
+    """Sum token scores into words by character overlap.
+
+    Parameters
+    ----------
+    token_scores : sequence of float
+    offsets : sequence of (start, end)
+        Of the tokens; (0, 0) for special tokens, whose scores belong to no word.
+    words : sequence of (start, end)
+    """
+    sums = [0.0] * len(words)
+    for score, word in zip(token_scores, tokens_to_words(offsets, words), strict=True):
+        if word >= 0:
+            sums[word] += float(score)
+    return tuple(sums)
