@@ -1,11 +1,10 @@
 """Run a suite (data sets x methods x seeds), skip what is complete, write its table and its committed records.
 
-  python experiments/benchmark.py --suite first --data-root DIR
+python experiments/benchmark.py --suite first --data-root DIR
 """
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -13,7 +13,8 @@ _PAGE = jinja2.Environment(autoescape=True).from_string(
 <figcaption><b>{{ a.target }}</b> ({{ "%.2f"|format(a.probability) }}), {{ a.method.replace("_", " ") }}
 {% if a.converged is sameas false %}, <em>not converged</em>{% endif %}</figcaption>
 <p>{% for piece, score, color in pieces %}{% if color %}<span title="{{ "%+.3f"|format(score) }}"
-style="background:{{ color }};border-radius:3px;padding:0 1px;color:#111">{{ piece }}</span>{% else %}{{ piece }}{% endif %}{% endfor %}</p>
+style="background:{{ color }};border-radius:3px;padding:0 1px;color:#111">{{ piece }}</span>
+{%- else %}{{ piece }}{% endif %}{% endfor %}</p>
 <small>orange speaks for the label, blue against it; darker is stronger</small></figure>"""
 )
 

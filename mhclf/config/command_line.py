@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,14 @@ class _Parser(jsonargparse.ArgumentParser):
     """An argument parser whose errors are one message."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise ConfigError(" ".join(message.replace("typing.Literal", "one of ").split()))
+        message = message.replace("typing.Literal", "one of ")
+        message = re.sub(r"<class '(\w+)'>", r"\1", message)
+        unknown = re.match(r"unrecognized arguments: --([\w.]+)", message)
+        if unknown:
+            options = [option[2:] for action in self._actions for option in action.option_strings if option[:2] == "--"]
+            # `nearest` speaks of names; here they are options.
+            message += "." + nearest(unknown[1], options).replace("'", "'--", 1)
+        raise ConfigError(" ".join(message.split()))
 
 
 def recipe_names(folder: Path) -> list[str]:
@@ -73,7 +81,9 @@ def build_config(recipes: Path, *layers: dict[str, Any]) -> RunConfig:
     over = layered(*layers)
     method = str(over.get("method", RunConfig().method))
     recipe = read_recipe(recipes, method)
-    return from_mapping(RunConfig, layered(recipe, over, {"method": method}), f"recipe '{method}' with the given options")
+    return from_mapping(
+        RunConfig, layered(recipe, over, {"method": method}), f"recipe '{method}' with the given options"
+    )
 
 
 def parse_run(

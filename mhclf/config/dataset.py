@@ -31,6 +31,10 @@ class SourceConfig:
     files: str | dict[str, str]
     format: Literal["auto", "csv", "tsv", "json", "jsonl", "parquet"] = "auto"
 
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise ConfigError("source: files: is empty. Give one file, or a line 'split: file' for each split.")
+
 
 @dataclass(frozen=True)
 class ColumnsConfig:
@@ -113,6 +117,8 @@ class SplitsConfig:
         for name in ("test", "validation"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"splits: {name}: is {getattr(self, name)}, expected a share between 0 and 1.")
+        if not 0 <= self.seed < 2**31:
+            raise ConfigError(f"splits: seed: is {self.seed}, expected a whole number from 0 to 2**31 - 1.")
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,8 @@ class DatasetConfig:
         names = self.label_names
         if len(names) < 2 and self.task != "multilabel":
             raise ConfigError(f"labels: {len(names)} given, a {self.task} task needs two or more.")
+        if not names:
+            raise ConfigError("labels: 0 given, a multilabel task needs one or more.")
         for kind, values in (("name", names), ("raw value", tuple(label.raw for label in self.label_pairs))):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
@@ -176,7 +184,9 @@ class DatasetConfig:
             raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
         for label in (*self.risk.high, *self.risk.order, *self.prompt.label_words, *self.prompt.descriptions):
             if label not in names:
-                raise ConfigError(f"'{label}' is named under risk or prompt but is none of the labels {', '.join(names)}.")
+                raise ConfigError(
+                    f"'{label}' is named under risk or prompt but is none of the labels {', '.join(names)}."
+                )
 
     @property
     def label_pairs(self) -> tuple[LabelName, ...]:

@@ -37,6 +37,10 @@ class ModelConfig:
     dropout: float = 0.1
     attention: Literal["auto", "sdpa", "eager"] = "auto"
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"model: dropout: is {self.dropout}, expected a share from 0 to below 1.")
+
 
 @dataclass(frozen=True)
 class ContrastiveConfig:
@@ -83,6 +87,8 @@ class OptimConfig:
     def __post_init__(self) -> None:
         if self.lr < 0 or self.head_lr < 0 or not 0 <= self.warmup < 1:
             raise ConfigError("optim: needs lr >= 0, head_lr >= 0 and 0 <= warmup < 1.")
+        if self.weight_decay < 0 or self.gradient_clip < 0:
+            raise ConfigError("optim: needs weight_decay >= 0 and gradient_clip >= 0.")
 
 
 @dataclass(frozen=True)
@@ -176,5 +182,8 @@ class RunConfig:
             raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
         if self.seed < 0 or self.seed >= 2**32:
             raise ConfigError(f"seed: is {self.seed}, expected a whole number from 0 to 2**32 - 1.")
+        # Validation rows are drawn with split_seed + 1000.
+        if self.split_seed is not None and not 0 <= self.split_seed < 2**31:
+            raise ConfigError(f"split_seed: is {self.split_seed}, expected a whole number from 0 to 2**31 - 1.")
         if self.protocol != "sound":
             raise ConfigError(f"protocol: '{self.protocol}' cannot be replayed by a training run yet; use 'sound'.")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from mhclf.registry import nearest
 
 Structure = TypeVar("Structure")
 
+_BARE = "YAML reads a bare yes, no, on or off as true or false. Put it in quotes."
+
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads 1e-4 as a number and refuses a key given twice."""
@@ -22,21 +25,38 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool | None):
                 raise yaml.constructor.ConstructorError(None, None, "keys must be plain words", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' stands twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper whose text comes back as it was: quoted where `_Loader` would see a number or a line break."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Return a node; PyYAML folds the line breaks U+0085, U+2028 and U+2029 unless they are escaped."""
+        style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
 # Resolvers are looked up by first character; ours must come before YAML 1.1's, which reads 1e-4 as text.
-_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-for _first in "-+0123456789.":
-    _Loader.yaml_implicit_resolvers.setdefault(_first, []).insert(
-        0, ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"))
-    )
+for _class in (_Loader, _Dumper):
+    _class.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+    for _first in "-+0123456789.":
+        _class.yaml_implicit_resolvers.setdefault(_first, []).insert(
+            0, ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"))
+        )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -51,15 +71,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}). Save the file as UTF-8.") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path}: cannot be read ({reason}). Check the path and its permissions.") from error
     try:
         content = yaml.load(text, Loader=_Loader)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        where = f"{path}, line {before.count(chr(10)) + 1}, column {error.position - before.rfind(chr(10))}"
+        raise ConfigError(f"{where}: not valid YAML: the character U+{error.character:04X} is not allowed.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(f"{path}{where}: not valid YAML: {reason}.") from error
+    except (AttributeError, LookupError, TypeError) as error:
+        # PyYAML's own constructors trip over a value that does not fit its tag, such as '!!bool maybe'.
+        raise ConfigError(f"{path}: not valid YAML: a value does not fit its '!!' tag. Leave the tag out.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: holds {_describe(content)}, expected a mapping of 'key: value' lines.")
     return content
@@ -67,7 +95,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def write_yaml(mapping: Mapping[str, Any]) -> str:
     """Return `mapping` as YAML text in its own key order."""
-    return yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(dict(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def to_mapping(value: Any) -> Any:
@@ -99,7 +127,9 @@ def from_mapping(structure: type[Structure], mapping: Any, where: str) -> Struct
         On an unknown key (with the nearest one), a missing key, or a value of the wrong type.
     """
     if not isinstance(mapping, Mapping):
-        raise ConfigError(f"{where}: is {_describe(mapping)}, expected a mapping with the keys of {structure.__name__}.")
+        raise ConfigError(
+            f"{where}: is {_describe(mapping)}, expected a mapping with the keys of {structure.__name__}."
+        )
     fields = {field.name: field for field in dataclasses.fields(structure)}  # type: ignore[arg-type]
     for key in mapping:
         if key not in fields:
@@ -133,6 +163,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (dict, Mapping) or hint in (dict, Mapping):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: is {_describe(value)}, expected a mapping.")
+        for key in value:
+            if isinstance(key, bool):
+                raise ConfigError(f"{where}: {_BARE}")
         inner = (get_args(hint) or (str, Any))[1]
         return {str(key): _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
@@ -160,9 +193,12 @@ def _convert_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
 
 def _convert_plain(hint: Any, value: Any, where: str) -> Any:
     if hint is str and isinstance(value, bool):
-        raise ConfigError(f"{where}: YAML reads a bare yes, no, on or off as true or false. Put it in quotes.")
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        raise ConfigError(f"{where}: {_BARE}")
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        # Also false for NaN and for a whole number that no float can hold.
+        if abs(value) <= sys.float_info.max:
+            return float(value)
+        raise ConfigError(f"{where}: is {_describe(value)}, expected a finite number.")
     if hint is str and isinstance(value, int | float):
         return str(value)
     if isinstance(value, hint) and not (hint in (int, float) and isinstance(value, bool)):

@@ -48,10 +48,16 @@ class SuiteConfig:
             if not values or len(set(values)) != len(values):
                 raise ConfigError(f"{name}: give one or more different values.")
         if self.baseline not in self.methods:
-            raise ConfigError(f"baseline: '{self.baseline}' is none of the methods.{nearest(self.baseline, self.methods)}")
+            raise ConfigError(
+                f"baseline: '{self.baseline}' is none of the methods.{nearest(self.baseline, self.methods)}"
+            )
         for dataset in self.dataset_settings:
             if dataset not in self.datasets:
-                raise ConfigError(f"dataset_settings: '{dataset}' is none of the datasets.{nearest(dataset, self.datasets)}")
+                raise ConfigError(
+                    f"dataset_settings: '{dataset}' is none of the datasets.{nearest(dataset, self.datasets)}"
+                )
+            if not isinstance(self.dataset_settings[dataset], dict):
+                raise ConfigError(f"dataset_settings: {dataset}: expected a mapping of run settings.")
 
 
 def read_suite(folder: Path, name: str) -> SuiteConfig:
@@ -84,14 +90,14 @@ def suite_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list
     recipes : Path
         Folder of the recipe YAMLs.
     over : dict
-        Settings from the command line (`out`, `data_root`, `limit`).
+        Settings from the command line (`out`, `data_root`, `limit`); those that are None were not given.
     """
     return [
         build_config(
             recipes,
-            layered(suite.settings, dict(suite.dataset_settings.get(dataset, {}))),
+            layered(suite.settings, suite.dataset_settings.get(dataset, {})),
             {"data": dataset, "method": method, "encoder": encoder, "seed": seed},
-            over,
+            {key: value for key, value in over.items() if value is not None},
         )
         for seed in suite.seeds
         for dataset in suite.datasets

@@ -1,0 +1,1 @@
+"""From a YAML to token batches: reading, repair, spans, splits, audit."""

@@ -68,12 +68,15 @@ def _label_conflicts(table: PostTable) -> list[Finding]:
     conflicts = sum(len(values) > 1 for values in labels.values())
     if not conflicts:
         return []
-    return [Finding("label_conflict", "warning", conflicts, f"{conflicts} posts stand more than once with other labels.")]
+    return [
+        Finding("label_conflict", "warning", conflicts, f"{conflicts} posts stand more than once with other labels.")
+    ]
 
 
 def _leaks(table: PostTable, on_leak: str) -> tuple[PostTable, list[Finding]]:
     splits = table.frame["split"].to_numpy()
-    keys = np.array([text_key(text) for text in table.texts], dtype=object)
+    # Numbers instead of hashes: numpy compares them fast.
+    keys = np.unique([text_key(text) for text in table.texts], return_inverse=True)[1]
     findings = []
     keep = np.ones(len(table), dtype=bool)
     for inner, outer in (("train", "validation"), ("train", "test"), ("validation", "test")):

@@ -46,7 +46,7 @@ def group_by_posts(texts: list[str], posts: list[str]) -> list[int]:
     edges = []
     first_row: dict[str, int] = {}
     for number, row in enumerate(rows):
-        edges.append((number, first_row.setdefault(row, number)))
+        edges.append((number, first_row.setdefault(row or texts[number], number)))
         if len(row) >= _SHORTEST:
             for post_number in index.get(row[:20], ()):
                 if row in long_posts[post_number]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features, List, Value
 
 from mhclf.data.audit import audit
 from mhclf.data.load import load_table
@@ -28,6 +28,13 @@ def load_dataset(name: str, *, data_root: str | None = None, mask: bool = True) 
         them `rationale` (list of [start, end]) and `explanation`.
     """
     table, _ = audit(load_table(name, data_root=data_root, mask=mask))
+    # Stated, so that a part without a single rationale or label has the features of the others.
+    several = table.targets.ndim == 2
+    features = {name: Value("string") for name in ("id", "text", "group", "explanation")} | {
+        "label": List(Value("int64")) if several else Value("int64"),
+        "label_names": List(Value("string")) if several else Value("string"),
+        "rationale": List(List(Value("int64"))),
+    }
     parts = {}
     for split in SPLITS:
         part = table.part(split)
@@ -44,5 +51,5 @@ def load_dataset(name: str, *, data_root: str | None = None, mask: bool = True) 
             columns["rationale"] = [[list(span) for span in item.spans] for item in part.rationales]
         if part.config.columns.explanation:
             columns["explanation"] = part.frame["explanation"].tolist()
-        parts[split] = Dataset.from_dict(columns)
+        parts[split] = Dataset.from_dict(columns, features=Features({name: features[name] for name in columns}))
     return DatasetDict(parts)

@@ -20,6 +20,7 @@ from mhclf.data.repair import (
     mask_with_spans,
     repair_encoding,
 )
+from mhclf.data.spans import merge_spans
 from mhclf.data.splits import assign_splits
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import DataError
@@ -85,7 +86,12 @@ def _read_rows(located: LocatedDataset, data_root: str | None) -> tuple[pd.DataF
         elif located.config.columns.split:
             column = located.config.columns.split
             frame = frame.assign(
-                **{"__split__": [_split_name(str(value), f"{path}, column '{column}'") for value in frame[column]]}
+                **{
+                    "__split__": [
+                        _split_name(str(value), f"{path}, row {number}, column '{column}'")
+                        for number, value in enumerate(frame[column], start=1)
+                    ]
+                }
             )
         frames.append(frame)
         row_names += [f"{path}, row {number}" for number in range(1, len(frame) + 1)]
@@ -95,7 +101,7 @@ def _read_rows(located: LocatedDataset, data_root: str | None) -> tuple[pd.DataF
 def _split_name(name: str, where: str) -> str:
     split = _SPLIT_NAMES.get(name, name)
     if split not in SPLITS:
-        raise DataError(f"{where}: '{name}' is no split. Known: train, validation, test.")
+        raise DataError(f"{where}: '{_short(name)}' is no split. Known: train, validation, test.")
     return split
 
 
@@ -129,14 +135,20 @@ def _build(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str], mask:
     else:
         texts = [mask_identifiers(text)[0] for text in repaired] if mask else repaired
     ids = _identifiers(raw, columns.id, row_names)
-    explanations = raw[columns.explanation].fillna("").astype(str) if columns.explanation else [""] * len(raw)
+    groups = [_cell(value) for value in raw[columns.group]] if columns.group else ids
+    explanations = [_cell(value) for value in raw[columns.explanation]] if columns.explanation else [""] * len(raw)
+    if config.repair:
+        explanations = [repair_encoding(text) for text in explanations]
+    if mask:
+        explanations = [mask_identifiers(text)[0] for text in explanations]
     frame = pd.DataFrame(
         {
             "id": ids,
             "text": texts,
-            "group": raw[columns.group].astype(str).to_numpy() if columns.group else ids,
+            # A row without a group stands alone; rows are not joined by what is missing.
+            "group": [group or f"(none) {row_id}" for group, row_id in zip(groups, ids, strict=True)],
             "split": raw["__split__"].to_numpy() if "__split__" in raw else "",
-            "explanation": [repair_encoding(str(text)) for text in explanations],
+            "explanation": explanations,
         }
     )
     counts = {
@@ -144,6 +156,8 @@ def _build(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str], mask:
         "texts_repaired": sum(a != b for a, b in zip(originals, repaired, strict=True)),
         "texts_masked": sum(a != b for a, b in zip(repaired, texts, strict=True)),
     }
+    if columns.group:
+        counts["rows_without_group"] = groups.count("")
     if config.rationale:
         with_parts = [item for item in rationales if item.parts]
         counts |= {
@@ -159,7 +173,7 @@ def _texts(raw: pd.DataFrame, column: str, row_names: list[str]) -> list[str]:
     texts = []
     for value, where in zip(raw[column], row_names, strict=True):
         if not isinstance(value, str) or not value.strip():
-            kind = "empty" if value is None or value != value or value == "" or isinstance(value, str) else "no text"
+            kind = "empty" if isinstance(value, str) or _missing(value) else "no text"
             raise DataError(f"{where}, column '{column}': is {kind}. Remove the row or fill in the post.")
         texts.append(value)
     return texts
@@ -168,7 +182,12 @@ def _texts(raw: pd.DataFrame, column: str, row_names: list[str]) -> list[str]:
 def _identifiers(raw: pd.DataFrame, column: str | None, row_names: list[str]) -> list[str]:
     if column is None:
         return [f"{number:06d}" for number in range(len(raw))]
-    ids = [str(value) for value in raw[column]]
+    ids = [_cell(value) for value in raw[column]]
+    if "" in ids:
+        raise DataError(
+            f"{row_names[ids.index('')]}, column '{column}': the id is empty. "
+            "Give each row its own id, or leave 'columns: id' out to number the rows."
+        )
     twice = [value for value, count in Counter(ids).items() if count > 1]
     if twice:
         rows = [where for value, where in zip(ids, row_names, strict=True) if value == twice[0]]
@@ -204,16 +223,37 @@ def _targets(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str]) -> 
     )
 
 
+def _missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NA."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _cell(value: Any) -> str:
+    """Return an id, group or explanation as text: '' for a missing one, and 7 for 7.0."""
+    if _missing(value):
+        return ""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if whole else str(value).strip()
+
+
 def _as_list(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
-    return list(value) if isinstance(value, Sequence | np.ndarray) else []
+    if isinstance(value, Sequence | np.ndarray):
+        return list(value)
+    return [] if _missing(value) else [value]
 
 
 def _class_number(number: dict[str, int], value: Any, column: str, where: str) -> int:
     key = str(value).strip()
+    if key not in number and isinstance(value, bool | np.bool_):
+        # YAML and JSON write true where Python says True.
+        key = key.lower()
     if key not in number:
-        if key in {"", "nan", "None", "<NA>"}:
+        # Files without a type for whole numbers hold 1.0 for the label 1.
+        key = _cell(value)
+    if key not in number:
+        if not key:
             raise DataError(f"{where}, column '{column}': the label is empty. Fill it in or remove the row.")
         raise DataError(
             f"{where}, column '{column}': unknown label '{_short(key)}'.{nearest(key, number)} "
@@ -245,10 +285,16 @@ def _rationales(
             spans = _spans(value, where)
             if kind == "token_spans":
                 spans = _token_to_characters(originals[row], spans, where)
+            for start, end in spans:
+                size = len(originals[row])
+                if not 0 <= start < end <= size:
+                    raise DataError(
+                        f"{where}: the span [{start}, {end}] lies outside the {size} characters of the text."
+                    )
             parts = [locate_span(originals[row], repaired[row], span) for span in spans]
             found.append(
                 Rationale(
-                    tuple(sorted(span for part in parts for span in part.spans)),
+                    tuple(merge_spans(span for part in parts for span in part.spans)),
                     len(parts),
                     sum(part.located for part in parts),
                 )
@@ -262,7 +308,7 @@ def _spans(value: Any, where: str) -> list[tuple[int, int]]:
     try:
         pairs = json.loads(value) if isinstance(value, str) and value.strip() else _as_list(value)
         return [(int(start), int(end)) for start, end in pairs]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{where}: expected [start, end] pairs, such as [[0, 12], [20, 31]].") from error
 
 
@@ -272,15 +318,18 @@ def _token_to_characters(text: str, spans: list[tuple[int, int]], where: str) ->
     offsets = [match.span() for match in re.finditer(r"\S+", text)]
     for start, end in spans:
         if not 0 <= start < end <= len(offsets):
-            raise DataError(f"{where}: the token span [{start}, {end}] lies outside the {len(offsets)} words of the text.")
+            raise DataError(
+                f"{where}: the token span [{start}, {end}] lies outside the {len(offsets)} words of the text."
+            )
     return [(offsets[start][0], offsets[end - 1][1]) for start, end in spans]
 
 
 def _read_groups(path: Path, rows: int) -> list[str]:
     try:
         groups = path.read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise DataError(f"{path}: the group file cannot be read ({error.strerror}).") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"{path}: the group file cannot be read ({reason}).") from error
     if len(groups) != rows:
         raise DataError(f"{path}: holds {len(groups)} group numbers for {rows} rows. Make it again for these files.")
     return groups

@@ -44,7 +44,7 @@ def find_dataset(name: str) -> LocatedDataset:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = config_folder() / f"{name}.yaml"
-        if "/" in name or "\\" in name or not path.is_file():
+        if name not in dataset_names():
             known = dataset_names()
             raise ConfigError(
                 f"data: no data set is called '{name}'.{nearest(name, known)} "
@@ -104,10 +104,15 @@ def find_file(name: str, yaml_path: Path, data_root: str | None) -> Path:
         roots.append(Path("data"))
     candidates = [yaml_path.parent / name, *(root / name for root in roots)]
     for candidate in candidates:
-        if candidate.is_dir():
-            raise DataError(f"{candidate}: is a folder, expected a file. Mend 'source: files' in {yaml_path}.")
-        if candidate.is_file():
-            return candidate
+        try:
+            if candidate.is_dir():
+                raise DataError(f"{candidate}: is a folder, expected a file. Mend 'source: files' in {yaml_path}.")
+            if candidate.is_file():
+                return candidate
+        except OSError as error:
+            raise DataError(
+                f"{candidate}: cannot be read ({error.strerror}). Check the path in {yaml_path}."
+            ) from error
     looked = ", ".join(str(candidate) for candidate in candidates)
     raise DataError(
         f"{yaml_path}: the file '{name}' was not found (looked at {looked}). "

@@ -22,7 +22,13 @@ def content_hash(items: Iterable[Any]) -> str:
 def data_hash(table: PostTable) -> str:
     """Return one hash over ids, texts, labels, groups and splits."""
     return content_hash(
-        [*zip(*(table.frame[c].tolist() for c in ("id", "text", "group", "split")), table.targets.tolist(), strict=True)]
+        [
+            *zip(
+                *(table.frame[c].tolist() for c in ("id", "text", "group", "split")),
+                table.targets.tolist(),
+                strict=True,
+            )
+        ]
     )
 
 

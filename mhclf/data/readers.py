@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,18 +14,21 @@ from mhclf.errors import DataError
 
 Reader = Callable[[Path], pd.DataFrame]
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
 
 def _read_text(path: Path) -> str:
     """Return the file's text (gzip by ending), stripping a byte order mark."""
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{path}: cannot be read ({reason}). Check the file and its permissions.") from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = raw[: error.start].count(b"\n") + 1
+        # `error.object` lacks the byte order mark, and `error.start` counts in it.
+        row = error.object[: error.start].count(b"\n") + 1
         raise DataError(
             f"{path}, line {row}: not UTF-8 text. Convert the file to UTF-8 (for example with iconv)."
         ) from error
@@ -36,9 +42,16 @@ def _read_delimited(path: Path, separator: str) -> pd.DataFrame:
         raise DataError(f"{path}: is empty. Give a file with a header line and rows.")
     try:
         # Cells stay text: ids like 007 and labels like 1.0 keep their form; an empty cell is an empty string.
-        return pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise DataError(f"{path}: not a readable table: {str(error).splitlines()[0]}.") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        # Pandas takes surplus cells for row names, and every cell would stand one column off.
+        raise DataError(
+            f"{path}: the rows have more cells than the header. Name every column, and quote a cell that holds a "
+            "separator."
+        )
+    return frame
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -60,7 +73,7 @@ def read_jsonl(path: Path) -> pd.DataFrame:
             rows.append(_json_object(line, f"{path}, line {number}"))
     if not rows:
         raise DataError(f"{path}: is empty. Give one JSON object a line.")
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, dtype=object)
 
 
 def read_json(path: Path) -> pd.DataFrame:
@@ -68,24 +81,40 @@ def read_json(path: Path) -> pd.DataFrame:
     content = _parse_json(_read_text(path), str(path))
     if not isinstance(content, list) or not content or not all(isinstance(item, dict) for item in content):
         raise DataError(f"{path}: expected a JSON list of objects, one for each row.")
-    return pd.DataFrame(content)
+    return pd.DataFrame(content, dtype=object)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Read a parquet file."""
     import pyarrow
+    import pyarrow.parquet
 
     try:
-        return pd.read_parquet(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
+        # Whole numbers beside an empty cell stay whole; an index that pandas saved stays a column.
+        return pyarrow.parquet.read_table(path).to_pandas(integer_object_nulls=True, ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}.") from error
 
 
 def _parse_json(text: str, where: str) -> object:
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{where}: not valid JSON: {getattr(error, 'msg', 'nested too deep')}.") from error
+        content = json.loads(text)
+        return _without_surrogates(content) if _SURROGATE.search(text) else content
+    except RecursionError as error:
+        raise DataError(f"{where}: not valid JSON: nested too deep.") from error
+    except ValueError as error:
+        raise DataError(f"{where}: not valid JSON: {getattr(error, 'msg', 'a number has too many digits')}.") from error
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Replace halves of cut emoji, which no encoding can hold, by U+FFFD; lengths stay."""
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def _json_object(line: str, where: str) -> dict[str, object]:

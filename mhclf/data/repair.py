@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import ftfy
 
-from mhclf.data.spans import Edit, Span, merge_spans, move_spans
+from mhclf.data.spans import CJK, Edit, Span, merge_spans, move_spans
 
 _REPAIR = ftfy.TextFixerConfig(
     # Encoding only: quotes, ligatures and line breaks are the writer's.
@@ -21,10 +21,16 @@ _REPAIR = ftfy.TextFixerConfig(
 )
 
 # An e-mail address; a Reddit user; a handle. What is masked already ("[email]", "u/user", "@user") does not change.
+# Chinese, Japanese and Korean are written without spaces: there an identifier may touch the words around it.
+# Each pattern takes in what would look like another identifier once the mask stands beside it ("a@b.org@c"), and the
+# look-behinds keep the time linear in the length of the text.
+_LETTER = rf"[^\W{CJK}]"
+_LOCAL = rf"[^\W{CJK}]|[.+-]"
 _IDENTIFIER = re.compile(
-    r"(?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
-    r"|(?P<user>(?<!\w)u/[A-Za-z0-9_-]{3,20}(?!\w))"
-    r"|(?P<handle>(?<![\w@.])@\w{2,30})"
+    rf"(?P<email>(?<!{_LETTER})(?<![.+-])(?:{_LOCAL})+@(?:{_LETTER}|-)+(?:\.(?:{_LETTER}|-)+)+"
+    rf"(?:(?:{_LOCAL})*@(?:{_LOCAL}|@)*)?)"
+    r"|(?P<user>(?<![A-Za-z0-9_])u/[A-Za-z0-9_-]{3,})"
+    rf"|(?P<handle>(?<!{_LETTER})@(?:{_LETTER}{{2,}}|\w{{2,30}}{_LETTER}*))"
 )
 _MASKS = {"email": "[email]", "user": "u/user", "handle": "@user"}
 
@@ -54,12 +60,19 @@ def repair_encoding(text: str) -> str:
     return text
 
 
+# What UTF-8 read as Mac Roman leaves and hardly any writer does: a sequence of three or four signs, two sequences on
+# end, or one that starts with the sign for C2 or C3. "l’école" and "…à" hold a single sequence of two and are clean.
+_LONG = rb"[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+_TRACE = re.compile(_LONG + rb"|[\xc2\xc3][\x80-\xbf]|(?:[\xc4-\xdf][\x80-\xbf]){2}")
+
+
 def _undo_mac_roman(text: str) -> str:
     """Undo one layer of UTF-8 read as Mac Roman, where the whole text shows it (the known fault of these sets)."""
     if text.isascii():
         return text
     try:
-        return text.encode("mac_roman").decode("utf-8")
+        encoded = text.encode("mac_roman")
+        return encoded.decode("utf-8") if _TRACE.search(encoded) else text
     except UnicodeError:
         return text
 
@@ -100,19 +113,20 @@ def locate_phrases(text: str, phrases: Sequence[str], separators: str = "") -> R
     Returns
     -------
     Rationale
-        A phrase is found at its first place that no earlier phrase holds, else at its first place.
+        A phrase is found at its first place that no earlier phrase holds, one with the same capitals before others;
+        where earlier phrases hold all its places, at the first.
     """
     haystack, positions = _fold(text)
     found: list[Span] = []
     parts = located = 0
     for phrase in phrases:
         pieces = [phrase]
-        if separators and _find(haystack, positions, phrase, []) is None:
+        if separators and _find(text, haystack, positions, phrase, []) is None:
             pieces = re.split(f"[{re.escape(separators)}]", phrase)
         pieces = [piece for piece in pieces if any(character.isalnum() for character in piece)]
         for piece in pieces:
             parts += 1
-            span = _find(haystack, positions, piece, found)
+            span = _find(text, haystack, positions, piece, found)
             if span is not None:
                 located += 1
                 found.append(span)
@@ -125,7 +139,8 @@ def locate_span(original: str, repaired: str, span: Span) -> Rationale:
         return Rationale((span,), 1, 1)
     piece = repair_encoding(original[span[0] : span[1]])
     guess = len(repair_encoding(original[: span[0]]))
-    places = [match.start() for match in re.finditer(re.escape(piece), repaired)]
+    # A look-ahead finds places that overlap.
+    places = [match.start() for match in re.finditer(f"(?={re.escape(piece)})", repaired)]
     if not piece or not places:
         return Rationale((), 1, 0)
     start = min(places, key=lambda place: abs(place - guess))
@@ -155,18 +170,17 @@ def _fold(text: str) -> tuple[str, list[int]]:
     return "".join(folded), positions
 
 
-def _find(haystack: str, positions: list[int], phrase: str, taken: Sequence[Span]) -> Span | None:
+def _find(text: str, haystack: str, positions: list[int], phrase: str, taken: Sequence[Span]) -> Span | None:
     needle = _fold(phrase)[0].strip()
     # A few annotators end a span with a full stop or quote that the post does not have.
     for candidate in (needle, needle.strip(" .,;:!?\"'“”‘’")):
-        first = None
+        places = []
         start = haystack.find(candidate) if candidate else -1
         while start >= 0:
-            span = (positions[start], positions[start + len(candidate) - 1] + 1)
-            first = first or span
-            if not any(span[0] < end and begin < span[1] for begin, end in taken):
-                return span
+            places.append((positions[start], positions[start + len(candidate) - 1] + 1))
             start = haystack.find(candidate, start + 1)
-        if first is not None:
-            return first
+        free = [span for span in places if not any(span[0] < end and begin < span[1] for begin, end in taken)]
+        verbatim = [span for span in free if text[span[0] : span[1]] in phrase]
+        if places:
+            return (verbatim or free or places)[0]
     return None

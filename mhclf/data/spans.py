@@ -9,8 +9,8 @@ Span = tuple[int, int]
 
 # A word is a run of letters, digits and inner apostrophes; Chinese, Japanese and Korean characters stand alone,
 # as does every other sign that is not white space.
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])\w)+(?:['’](?:(?![{_CJK}])\w)+)*|[^\w\s]")
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+(?:['’](?:(?![{CJK}])\w)+)*|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ def move_position(position: int, edits: Sequence[Edit], *, is_end: bool) -> int:
 
 def move_spans(spans: Iterable[Span], edits: Sequence[Edit]) -> list[Span]:
     """Return `spans` of the old text as spans of the edited one (edits sorted, not overlapping)."""
-    return [
-        (move_position(start, edits, is_end=False), move_position(end, edits, is_end=True)) for start, end in spans
-    ]
+    return [(move_position(start, edits, is_end=False), move_position(end, edits, is_end=True)) for start, end in spans]
 
 
 def overlap(first: Span, second: Span) -> int:

@@ -1,7 +1,10 @@
 """Splits: seeded, stratified, grouped; the same rows for every method and seed."""
 
+import math
 import warnings
 from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,24 +69,56 @@ def _held_out(
             "Add rows, or give 'splits: {group_by: null}'."
         )
     counts = np.unique(classes, return_counts=True)[1]
-    if n_groups == len(rows) and counts.min() > 1 and share * len(rows) >= len(counts):
+    held_out = math.ceil(share * len(rows))
+    enough = share * len(rows) >= len(counts) and len(rows) - held_out >= max(2, len(counts))
+    if n_groups == len(rows) and counts.min() > 1 and enough:
         splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
-        return rows[next(splitter.split(rows, classes))[1]]
-    folds = min(max(2, round(1 / share)), n_groups)
+        return np.asarray(rows[next(splitter.split(rows, classes))[1]])
+    folds, taken = _folds(share, n_groups)
+    wanted = max(1, round(share * len(rows)))
     with warnings.catch_warnings():
         # A class with fewer rows than folds is expected in small sets; the shares are then as near as can be.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         try:
-            return rows[next(grouped.split(rows, classes, groups))[1]]
+            parts = [part for _, part in grouped.split(rows, classes, groups)]
         except ValueError:
-            pass
-    # Every class is smaller than the number of folds: draw whole groups at random until the share is reached.
-    order = np.random.default_rng(seed).permutation(np.unique(groups))
-    wanted = max(1, round(share * len(rows)))
-    chosen: set[str] = set()
-    for group in order[:-1]:
-        if np.isin(groups, list(chosen)).sum() >= wanted:
-            break
-        chosen.add(group)
-    return rows[np.isin(groups, list(chosen))]
+            parts = []
+    # One huge group makes a fold much too large, or leaves others empty: start where the share is met best.
+    for first in range(len(parts) - taken + 1):
+        chosen = np.sort(np.concatenate(parts[first : first + taken]))
+        left = n_groups - len(set(groups[chosen]))
+        if wanted / 2 <= len(chosen) <= 2 * wanted and left >= min(2, n_groups - 1):
+            return np.asarray(rows[chosen])
+    # No fold fits, or every class is smaller than the number of folds: draw whole groups at random towards the share.
+    return rows[np.isin(groups, _drawn_groups(groups, wanted, seed))]
+
+
+def _folds(share: float, n_groups: int) -> tuple[int, int]:
+    """Return a number of folds, and how many of them together hold about `share` of the rows."""
+    if share <= 0.1:
+        folds, taken = round(1 / share), 1
+    elif share >= 0.9:
+        folds = round(1 / (1 - share))
+        taken = folds - 1
+    else:
+        ratio = Fraction(share).limit_denominator(20)
+        folds, taken = ratio.denominator, ratio.numerator
+    if folds > n_groups:
+        folds, taken = n_groups, round(share * n_groups)
+    return folds, min(max(1, taken), folds - 1)
+
+
+def _drawn_groups(groups: npt.NDArray[Any], wanted: int, seed: int) -> list[Any]:
+    """Return groups in random order until `wanted` rows are reached, passing over those that go far beyond."""
+    names, sizes = np.unique(groups, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    chosen: list[Any] = []
+    total = 0
+    for index in order:
+        # The nearer of the two totals; at least one group is drawn, and two stay for train and validation.
+        nearer = abs(total + sizes[index] - wanted) <= abs(total - wanted)
+        if nearer and len(chosen) < max(1, len(names) - 2):
+            chosen.append(names[index])
+            total += sizes[index]
+    return chosen or [names[sizes.argmin()]]

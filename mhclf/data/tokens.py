@@ -67,7 +67,10 @@ class TokenisedPosts(Dataset[int]):
         self.token_type_ids: list[list[int]] | None = encoded.get("token_type_ids")
         self.targets = torch.from_numpy(np.ascontiguousarray(targets))
         self.lengths = np.array([len(ids) for ids in self.input_ids], dtype=np.int64)
-        self.truncated = int((self.lengths >= max_length).sum())
+        # A post of just this length may be whole: only those are tokenised again, uncut.
+        full = [text for text, length in zip(texts, self.lengths, strict=True) if length >= max_length]
+        uncut = tokenizer(full, truncation=False, verbose=False)["input_ids"] if full else []
+        self.truncated = sum(len(ids) > max_length for ids in uncut)
         self._padding = (tokenizer.pad_token_id or 0, tokenizer.pad_token_type_id, tokenizer.padding_side == "left")
 
     def __len__(self) -> int:

@@ -86,9 +86,7 @@ def bootstrap_interval(
     for weights in draw_group_weights(n_groups, n_resamples, seed, n):
         values = np.asarray(statistic(weights[:, codes]), dtype=np.float64)
         if values.shape != (len(weights),):
-            raise DataError(
-                f"statistic must return shape ({len(weights)},), one per resample, got {values.shape}"
-            )
+            raise DataError(f"statistic must return shape ({len(weights)},), one per resample, got {values.shape}")
         draws.append(values)
     return interval(np.concatenate(draws), level)
 
@@ -132,9 +130,7 @@ def classification_intervals(
     codes, n_groups = group_codes(groups, len(g))
     if n_groups < 2:
         return {name: (float("nan"), float("nan")) for name in wanted}
-    draws = metric_draws(
-        task, g, p[None], q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed
-    )
+    draws = metric_draws(task, g, p[None], q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed)
     return {name: interval(draws[name][0], level) for name in wanted}
 
 
@@ -180,18 +176,13 @@ def hierarchical_interval(
         given = given[None] if given.ndim == 2 else given
         if len(given) != len(p):
             raise DataError(f"predictions hold {len(p)} seeds, probabilities {len(given)}")
-        q = np.stack(
-            [check_probability(x, len(g), len(names), f"probabilities[{s}]") for s, x in enumerate(given)]
-        )
+        q = np.stack([check_probability(x, len(g), len(names), f"probabilities[{s}]") for s, x in enumerate(given)])
     wanted = choose_metrics(task, names, metrics, q is not None)
     check_resampling(n_resamples, level)
     check_resampling(ranking_resamples, level)
     codes, n_groups = group_codes(groups, len(g))
     q = q if set(wanted) & set(RANKING_METRICS) else None
-    points = [
-        scores(task, g, one, None if q is None else q[s], names, no_answer=no_answer)
-        for s, one in enumerate(p)
-    ]
+    points = [scores(task, g, one, None if q is None else q[s], names, no_answer=no_answer) for s, one in enumerate(p)]
     draws = metric_draws(task, g, p, q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed)
     share = draw_seeds(len(p), n_resamples, np.random.default_rng([seed, 1]))
     result = {}

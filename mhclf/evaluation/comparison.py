@@ -50,9 +50,7 @@ def compare_draws(
         nan = float("nan")
         return Comparison(difference, nan, nan, nan, n, n_groups, "paired bootstrap")
     rng = np.random.default_rng([seed, 1])
-    mean_a, mean_b = (
-        (draw_seeds(len(draws), draws.shape[1], rng) * draws).sum(axis=0) for draws in (draws_a, draws_b)
-    )
+    mean_a, mean_b = ((draw_seeds(len(draws), draws.shape[1], rng) * draws).sum(axis=0) for draws in (draws_a, draws_b))
     sampled = mean_a - mean_b
     low, high = interval(sampled, level)
     extreme = min((sampled <= _TIE).sum(), (sampled >= -_TIE).sum())

@@ -59,17 +59,13 @@ def paired_correctness(
     s_a = len(a)
     columns = np.column_stack([*a, *b, np.ones(n)])
     sums = sum_by_group(columns, codes, n_groups)
-    drawn = np.concatenate(
-        [w.astype(np.float64) @ sums for w in draw_group_weights(n_groups, n_resamples, seed)]
-    )
+    drawn = np.concatenate([w.astype(np.float64) @ sums for w in draw_group_weights(n_groups, n_resamples, seed)])
     means = (drawn[:, :-1] / drawn[:, -1:]).T
     result = compare_draws(difference, means[:s_a], means[s_a:], n, n_groups, level, seed)
     if test == "bootstrap":
         return result
     gap = sums[:, :s_a].mean(axis=1) - sums[:, s_a:-1].mean(axis=1)
-    p_value = permutation_p_value(
-        lambda swaps: (1 - 2 * swaps) @ gap / n, difference, n_groups, n_resamples, seed
-    )
+    p_value = permutation_p_value(lambda swaps: (1 - 2 * swaps) @ gap / n, difference, n_groups, n_resamples, seed)
     return replace(result, p_value=p_value, test="paired permutation")
 
 

@@ -92,9 +92,7 @@ def label_counts(
 ) -> LabelCounts:
     """Count checked arrays, under row weights (n,) or (resamples, n) where given."""
     features = row_features(gold, prediction, n_labels)
-    return counts_from_sums(
-        features.sum(axis=0) if weights is None else weights.astype(np.float64) @ features
-    )
+    return counts_from_sums(features.sum(axis=0) if weights is None else weights.astype(np.float64) @ features)
 
 
 def accuracy(counts: LabelCounts) -> FloatArray:

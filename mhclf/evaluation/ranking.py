@@ -75,7 +75,4 @@ def ranking_metrics(
     for c in of_classes:
         positive = gold[:, c] if task == "multilabel" else (gold == c).astype(np.int64)
         pairs.append(binary_ranking(positive, probability[:, c], weights))
-    return {
-        name: _mean_of_defined(np.stack([pair[i] for pair in pairs]))
-        for i, name in enumerate(RANKING_METRICS)
-    }
+    return {name: _mean_of_defined(np.stack([pair[i] for pair in pairs])) for i, name in enumerate(RANKING_METRICS)}

@@ -68,9 +68,7 @@ def check_resampling(n_resamples: int, level: float) -> None:
         raise DataError(f"level must lie between 0 and 1 (0.95 for 95 %), got {level}")
 
 
-def draw_group_weights(
-    n_groups: int, n_resamples: int, seed: int, n_rows: int | None = None
-) -> Iterator[IntArray]:
+def draw_group_weights(n_groups: int, n_resamples: int, seed: int, n_rows: int | None = None) -> Iterator[IntArray]:
     """Yield chunks (resamples, n_groups) of how often each group was drawn; every row sums to `n_groups`.
 
     The draws follow from `seed` alone; `n_rows` only keeps chunks small enough to be spread over the rows.

@@ -128,8 +128,5 @@ def check_seeds(
         shape = "(seeds, n, labels)" if task == "multilabel" else "(seeds, n)"
         raise DataError(f"{name} must have shape {shape} for {task}, got {numbers.shape}")
     return np.stack(
-        [
-            check_classes(task, one, n_labels, f"{name}[{s}]", n_rows, no_answer)
-            for s, one in enumerate(numbers)
-        ]
+        [check_classes(task, one, n_labels, f"{name}[{s}]", n_rows, no_answer) for s, one in enumerate(numbers)]
     )

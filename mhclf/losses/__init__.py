@@ -1,0 +1,1 @@
+"""Losses: classification, contrastive, and the objective that joins them."""

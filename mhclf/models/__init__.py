@@ -1,0 +1,1 @@
+"""The network and its parts, the embedded weights, and the linear baseline."""

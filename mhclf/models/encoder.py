@@ -25,7 +25,9 @@ def load_tokenizer(source: EncoderSource) -> PreTrainedTokenizerBase:
     except (OSError, ValueError) as error:
         raise _unreachable(source, error) from error
     if not tokenizer.is_fast:
-        raise ConfigError(f"encoder: the tokenizer of '{source.name}' gives no character offsets; use one with a fast form.")
+        raise ConfigError(
+            f"encoder: the tokenizer of '{source.name}' gives no character offsets; use one with a fast form."
+        )
     return tokenizer  # type: ignore[no-any-return]
 
 

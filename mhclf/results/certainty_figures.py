@@ -57,9 +57,7 @@ def reliability_diagram(
     lower.set_ylim(0, max(1, count.max()) * 1.28)
     for start, total in zip(edges[:-1], count, strict=True):
         if total:
-            lower.text(
-                start + 0.5 / bins, total, str(total), ha="center", va="bottom", fontsize=7, color=DARK
-            )
+            lower.text(start + 0.5 / bins, total, str(total), ha="center", va="bottom", fontsize=7, color=DARK)
     lower.set_xlim(-0.01, 1.01)
     lower.set_xlabel("predicted probability")
     lower.set_ylabel("cases")
@@ -102,9 +100,7 @@ def risk_coverage_curve(abstention: ArrayLike, correct: ArrayLike) -> Figure:
             axes.plot(x, y, "o", color=BLUE, markersize=5)
             behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5}
             text = f"{percent(y)} at {percent(x)}"
-            axes.annotate(
-                text, (x, y), (6, -11), textcoords="offset points", fontsize=8, color=DARK, bbox=behind
-            )
+            axes.annotate(text, (x, y), (6, -11), textcoords="offset points", fontsize=8, color=DARK, bbox=behind)
     axes.set_xlim(0, 1.01)
     axes.set_ylim(-0.02 * max(error, 0.05), max(float(risk.max(initial=0.0)), error, 0.05) * 1.35)
     for axis in (axes.xaxis, axes.yaxis):

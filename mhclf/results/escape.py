@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[:]")
+_MARKDOWN = re.compile(r"[\\`*|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[:]")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _BLOCK = re.compile(r"^(#{1,6}\s|[-+=>]|\d+(?=[.)]\s))")
 _LATEX = {

@@ -59,9 +59,7 @@ def _figures(run: RunFiles) -> list[tuple[str, Figure]]:
     if found is not None:
         if found.multilabel:
             figures.append(("confusion_matrix", label_scores(found.gold, found.prediction, found.labels)))
-            certainty = reliability_diagram(
-                found.probability.ravel(), found.gold.ravel(), event="label given"
-            )
+            certainty = reliability_diagram(found.probability.ravel(), found.gold.ravel(), event="label given")
         else:
             gold, prediction = found.gold.argmax(axis=1), found.prediction.argmax(axis=1)
             figures.append(("confusion_matrix", confusion_matrix(gold, prediction, found.labels)))

@@ -107,10 +107,7 @@ def uniform_sentence(layers: LayerFindings) -> str:
     divergence = f"their divergence from it is {_nats(layers.kl_from_uniform)} nats, and {chance} ({scale})"
     if layers.distinguishable_from_uniform:
         return f"The mean layer weights differ from an even mixture: {divergence}."
-    return (
-        f"The mean layer weights cannot be told from an even mixture: {divergence}. "
-        "Read no preference into them."
-    )
+    return f"The mean layer weights cannot be told from an even mixture: {divergence}. Read no preference into them."
 
 
 def layer_sentences(layers: LayerFindings) -> tuple[str, ...]:

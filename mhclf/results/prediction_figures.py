@@ -45,7 +45,7 @@ def confusion_matrix(gold: ArrayLike, prediction: ArrayLike, labels: Sequence[st
     support = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
     many = len(labels) > 10
-    side = 2.6 + len(labels) * (0.42 if many else 0.78)
+    side = 2.6 + len(labels) * (0.34 if many else 0.78)
     figure = Figure(figsize=(max(4.6, side + 0.9), max(3.9, side)), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.imshow(share, vmin=0, vmax=1, cmap="Blues")

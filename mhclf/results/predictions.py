@@ -66,9 +66,7 @@ def join_labels(labels: Iterable[str]) -> str:
     return " + ".join(labels) or NONE
 
 
-def predictions_of(
-    frame: pd.DataFrame, labels: Sequence[str], *, multilabel: bool, split: str = "test"
-) -> Predictions:
+def predictions_of(frame: pd.DataFrame, labels: Sequence[str], *, multilabel: bool, split: str = "test") -> Predictions:
     """Return the rows of one split of a `predictions.parquet` as arrays.
 
     Parameters
@@ -153,9 +151,7 @@ def _ratio(part: int, whole: int) -> float | None:
     return float(part) / float(whole) if whole else None
 
 
-def _indicator(
-    values: Sequence[Any], ids: Sequence[str], labels: Sequence[str], column: str
-) -> NDArray[np.bool_]:
+def _indicator(values: Sequence[Any], ids: Sequence[str], labels: Sequence[str], column: str) -> NDArray[np.bool_]:
     """Return names, or lists of names, as an (n, L) array."""
     place = {label: index for index, label in enumerate(labels)}
     chosen = np.zeros((len(values), len(labels)), dtype=np.bool_)
@@ -163,8 +159,6 @@ def _indicator(
         for name in [value] if isinstance(value, str) else list(value):
             if name not in place:
                 known = ", ".join(map(repr, labels))
-                raise DataError(
-                    f"predictions: post '{ids[row]}' has the {column} label {name!r}; known are {known}."
-                )
+                raise DataError(f"predictions: post '{ids[row]}' has the {column} label {name!r}; known are {known}.")
             chosen[row, place[name]] = True
     return chosen

@@ -81,9 +81,7 @@ class ResultRecord:
         for name in _NUMBERS:
             object.__setattr__(self, name, _number(name, getattr(self, name)))
         if type(self.higher_is_better).__name__ not in ("bool", "bool_"):
-            raise DataError(
-                f"Result record: 'higher_is_better' must be true or false, not {self.higher_is_better!r}."
-            )
+            raise DataError(f"Result record: 'higher_is_better' must be true or false, not {self.higher_is_better!r}.")
         object.__setattr__(self, "higher_is_better", bool(self.higher_is_better))
         if self.ci_low is not None and self.ci_high is not None and self.ci_low > self.ci_high:
             raise DataError(

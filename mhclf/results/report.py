@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mhclf.results.files import write_text
 from mhclf.results.layers import class_layer_table, layer_sentences, layer_table
@@ -42,8 +43,7 @@ _FIGURES = {
     ),
     "reliability": (
         "Reliability",
-        "Points below the diagonal were surer than right. Bins with few cases have wide intervals and mean "
-        "little.",
+        "Points below the diagonal were surer than right. Bins with few cases have wide intervals and mean little.",
     ),
     "risk_coverage": (
         "Risk and coverage",
@@ -115,6 +115,7 @@ def _result(run: RunFiles) -> dict[str, Any]:
         known = record.ci_low is not None and record.ci_high is not None
         ends = f"95 % interval {format_number(record.ci_low)} to {format_number(record.ci_high)}"
         large = (format_number(record.value), f"{metric_name(record.metric)}{f', {ends}' if known else ''}")
+    found = run.predictions
     seed = record.seed if record is not None else run.config.get("seed", "")
     posts = record.n if record is not None else run.manifest.rows.get(run.split, 0)
     facts = [
@@ -130,7 +131,7 @@ def _result(run: RunFiles) -> dict[str, Any]:
         "headline": large,
         "sentences": headline_sentences(run),
         "results": results_table(run),
-        "classes": None if run.predictions is None else class_table(run.predictions, class_intervals(run)),
+        "classes": None if found is None else class_table(found, class_intervals(run)),
         "others": other_records_table(run),
     }
 
@@ -175,9 +176,10 @@ def _posts(predictions: Predictions | None, texts: Mapping[str, str]) -> dict[st
         {
             "id": predictions.ids[k], "gold": gold[k], "prediction": answers[k],
             "outcome": "right" if right[k] else "wrong",
-            "gold_places": " ".join(map(str, np.flatnonzero(predictions.gold[k]))),
-            "prediction_places": " ".join(map(str, np.flatnonzero(predictions.prediction[k]))),
-            "of_prediction": format_number(float(of_prediction[k])), "of_gold": format_number(float(of_gold[k])),
+            "gold_places": _places(predictions.gold[k]),
+            "prediction_places": _places(predictions.prediction[k]),
+            "of_prediction": format_number(float(of_prediction[k])),
+            "of_gold": format_number(float(of_gold[k])),
             "text": known.get(predictions.ids[k]),
         }
         for k in order[:MOST_POSTS]
@@ -195,6 +197,11 @@ def _posts(predictions: Predictions | None, texts: Mapping[str, str]) -> dict[st
         "posts_note": " ".join(notes),
         "has_texts": any(post["text"] is not None for post in posts),
     }
+
+
+def _places(chosen: NDArray[np.bool_]) -> str:
+    """Return the numbers of the chosen labels, for the filter in the page."""
+    return " ".join(map(str, np.flatnonzero(chosen)))
 
 
 def _data(run: RunFiles) -> dict[str, Any]:

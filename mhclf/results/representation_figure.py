@@ -62,9 +62,7 @@ def representation_map(
     figure = Figure(figsize=(7.0 + 1.6 * columns, 5.6), layout="constrained")
     axes = figure.add_subplot()
     size = float(np.clip(9000 / max(len(points), 1), 9, 36))
-    looks = {
-        label: (_COLOURS[k % len(_COLOURS)], _MARKERS[k // len(_COLOURS)]) for k, label in enumerate(shown)
-    }
+    looks = {label: (_COLOURS[k % len(_COLOURS)], _MARKERS[k // len(_COLOURS)]) for k, label in enumerate(shown)}
     handles = []
     for label, (colour, marker) in looks.items():
         handles.append(_handle(f"{names[label]} ({counts[label]})", marker, colour, colour))
@@ -79,9 +77,7 @@ def representation_map(
     for label, (colour, marker) in looks.items():
         _scatter(axes, points, classes == label, right, colour, marker, size)
     handles.append(_handle("hollow: wrong prediction", "o", "none", GREY))
-    axes.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=columns, handletextpad=0.2
-    )
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=columns, handletextpad=0.2)
     shares = [f" ({100 * share:.1f} % of variance)" for share in explained_variance]
     shares += [""] * (2 - len(shares))
     axes.set_xlabel(f"first dimension{shares[0]}")
@@ -108,6 +104,4 @@ def _scatter(
 
 def _handle(label: str, marker: str, face: str, edge: str) -> Line2D:
     """Return one entry of a legend."""
-    return Line2D(
-        [], [], linestyle="none", marker=marker, markerfacecolor=face, markeredgecolor=edge, label=label
-    )
+    return Line2D([], [], linestyle="none", marker=marker, markerfacecolor=face, markeredgecolor=edge, label=label)

@@ -94,10 +94,7 @@ def display_names(labels: Sequence[str], width: int = 26) -> list[str]:
     A label with characters that no installed font of ours has (Chinese, for instance) becomes `label 3`,
     counted from 1 in the order of `labels`.
     """
-    whole = [
-        plain(label) if _drawable(plain(label)) else f"label {number}"
-        for number, label in enumerate(labels, 1)
-    ]
+    whole = [plain(label) if _drawable(plain(label)) else f"label {number}" for number, label in enumerate(labels, 1)]
     names = [_shorten(name, width, 0) for name in whole]
     names = [
         _shorten(full, width, width // 3) if names.count(name) > 1 else name

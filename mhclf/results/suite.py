@@ -131,7 +131,5 @@ def read_suite_records(path: Path) -> SuiteRecords:
             values = {key: tuple(value) if key in tuples else value for key, value in content.items()}
             found[kind].append(structure(**values))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}, line {number}: is no suite record ({error}). Write the file again."
-            ) from error
+            raise DataError(f"{path}, line {number}: is no suite record ({error}). Write the file again.") from error
     return SuiteRecords(tuple(found["rows"]), tuple(found["run"]), tuple(found["summary"]))

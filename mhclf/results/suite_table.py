@@ -46,8 +46,7 @@ def dataset_table(suite: SuiteConfig, records: SuiteRecords, rows: TestRows) -> 
     lines: list[tuple[Cell, ...]] = []
     compared = _comparisons(suite, records, rows)
     means = {
-        metric: [s.mean for s in _summaries(records, rows.dataset, metric) if s.mean is not None]
-        for metric in metrics
+        metric: [s.mean for s in _summaries(records, rows.dataset, metric) if s.mean is not None] for metric in metrics
     }
     for encoder in suite.encoders:
         for method in suite.methods:
@@ -62,9 +61,7 @@ def dataset_table(suite: SuiteConfig, records: SuiteRecords, rows: TestRows) -> 
                 cells.append(_summary_cell(found[0], max(means[metric])) if found else None)
             comparison, p_value = compared.get((method, encoder), (None, None))
             minutes = float(np.mean([run.seconds for run in runs])) / 60
-            lines.append(
-                (method, len(runs), *cells, *_comparison_cells(comparison, p_value), f"{minutes:.1f}")
-            )
+            lines.append((method, len(runs), *cells, *_comparison_cells(comparison, p_value), f"{minutes:.1f}"))
     columns = (
         Column("method"),
         Column("seeds", "right"),
@@ -116,8 +113,8 @@ def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
         Column("agreement of seeds (Kendall tau)", "right"),
     )
     note = (
-        "Contribution: share of each layer's part of the sum before the last LayerNorm, by norm; the residual counts to "
-        f"the last layer. A mean within {UNIFORM_THRESHOLD} nats of uniform is reported as not to be told from uniform."
+        "Contribution: share of each layer's part of the sum before the last LayerNorm, by norm; the residual counts "
+        f"to the last layer. A mean within {UNIFORM_THRESHOLD} nats of uniform is reported as not to be told from uniform."
     )
     return Table("Layer weights", columns, tuple(lines), (note,))
 
@@ -152,10 +149,7 @@ def _runs(records: SuiteRecords, dataset: str, method: str, encoder: str) -> lis
     return [
         run
         for run in records.runs
-        if run.dataset == dataset
-        and run.method == method
-        and not run.error
-        and run.encoder in {encoder, "tfidf"}
+        if run.dataset == dataset and run.method == method and not run.error and run.encoder in {encoder, "tfidf"}
     ]
 
 

@@ -1,7 +1,7 @@
 """What report and model card say about a run, as sentences and tables made from its records."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Mapping, Sequence
 
 from mhclf.results.records import ResultRecord
 from mhclf.results.runfolder import Manifest, RunFiles
@@ -35,9 +35,10 @@ def own_method(run: RunFiles) -> str:
 
 
 def own_encoder(run: RunFiles) -> str:
-    """Return the encoder's name from the run's records, else from the config."""
+    """Return the encoder's name from the records, else from the config; of a path only its last part."""
     method = own_method(run)
-    return next((record.encoder for record in run.records if record.method == method), run.encoder)
+    name = next((record.encoder for record in run.records if record.method == method), run.encoder)
+    return last_part(name) if is_path(name) else name
 
 
 def own_records(run: RunFiles) -> tuple[ResultRecord, ...]:
@@ -54,9 +55,7 @@ def main_records(run: RunFiles) -> tuple[ResultRecord, ...]:
 def class_intervals(run: RunFiles) -> dict[str, str]:
     """Return for each label the interval of its F1 as text, as far as records have one."""
     return {
-        record.metric.removeprefix(
-            "f1/"
-        ): f"{format_number(record.ci_low)} to {format_number(record.ci_high)}"
+        record.metric.removeprefix("f1/"): f"{format_number(record.ci_low)} to {format_number(record.ci_high)}"
         for record in own_records(run)
         if record.metric.startswith("f1/") and record.slice == "all" and _has_interval(record)
     }
@@ -89,9 +88,7 @@ def headline_sentences(run: RunFiles) -> tuple[str, ...]:
     else:
         sentences.append("No interval was computed.")
     if run.split != "test":
-        sentences.append(
-            "The test set is shut: the model was chosen on these posts, so the number is optimistic."
-        )
+        sentences.append("The test set is shut: the model was chosen on these posts, so the number is optimistic.")
     for method, title in BASELINES.items():
         beside = _beside(run, method, record)
         if beside is not None and method != own_method(run):
@@ -142,8 +139,7 @@ def other_records_table(run: RunFiles) -> Table | None:
     names = ("split", "part", "method", "metric", "value [95 % interval]", "n")
     columns = tuple(Column(name, "right" if name in names[4:] else "left") for name in names)
     rows = tuple(
-        (record.split, record.slice, record.method, _directed(record), _interval(record), record.n)
-        for record in rest
+        (record.split, record.slice, record.method, _directed(record), _interval(record), record.n) for record in rest
     )
     return Table("Other records", columns, rows)
 
@@ -152,8 +148,7 @@ def counts_table(manifest: Manifest) -> Table:
     """Return the posts per class (rows) and split (columns), with the total rows of each split last."""
     splits = list(manifest.rows) or list(manifest.class_counts)
     rows: list[tuple[Cell, ...]] = [
-        (label, *(manifest.class_counts.get(split, {}).get(label, 0) for split in splits))
-        for label in manifest.labels
+        (label, *(manifest.class_counts.get(split, {}).get(label, 0) for split in splits)) for label in manifest.labels
     ]
     rows.append(("all posts", *(manifest.rows.get(split) for split in splits)))
     columns = (Column("class"), *(Column(split, "right") for split in splits))
@@ -174,17 +169,29 @@ def findings_table(manifest: Manifest) -> Table | None:
 
 
 def flatten(content: object, prefix: str = "") -> list[tuple[str, str]]:
-    """Return a nested mapping as (dotted key, text) pairs; lists on one line, the home folder as `~`."""
-    if isinstance(content, dict):
+    """Return a nested mapping as (dotted key, text) pairs, a list on one line.
+
+    Of an absolute path only the last part is kept: pages travel, and folders name people and machines.
+    """
+    if isinstance(content, Mapping):
         return [pair for key, value in content.items() for pair in flatten(value, f"{prefix}{key}.")]
     name = prefix.removesuffix(".")
     if isinstance(content, Sequence) and not isinstance(content, str):
         return [(name, ", ".join(text for item in content for _, text in flatten(item)))]
-    text = UNSET if content is None else str(content)
     if isinstance(content, bool):
-        text = "yes" if content else "no"
-    home = str(Path.home())
-    return [(name, text.replace(home, "~") if len(home) > 1 else text)]
+        return [(name, "yes" if content else "no")]
+    text = UNSET if content is None else str(content)
+    return [(name, f"\u2026/{last_part(text)}" if is_path(text) else text)]
+
+
+def is_path(text: str) -> bool:
+    """Return whether a setting is a path that leads out of the working folder."""
+    return re.match(r"/|~|\.\.?[/\\]|\\\\|[A-Za-z]:[\\/]", text) is not None
+
+
+def last_part(text: str) -> str:
+    """Return the last part of a path of any system."""
+    return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
 
 
 def _directed(record: ResultRecord) -> str:

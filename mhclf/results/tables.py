@@ -76,10 +76,7 @@ class Table:
 
     def formatted(self) -> list[list[str]]:
         """Return the cells as text, numbers rounded to their column's digits, nothing escaped."""
-        return [
-            [_format(cell, column) for cell, column in zip(row, self.columns, strict=True)]
-            for row in self.rows
-        ]
+        return [[_format(cell, column) for cell, column in zip(row, self.columns, strict=True)] for row in self.rows]
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
@@ -123,7 +120,7 @@ def to_csv(table: Table) -> str:
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([guard_formula(column.name) for column in table.columns])
+    writer.writerow([guard_formula(plain(column.name)) for column in table.columns])
     writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
     return stream.getvalue()
 
@@ -178,7 +175,7 @@ def _csv_cell(cell: Cell) -> str:
         return ""
     if isinstance(cell, float):
         return repr(float(cell))
-    return guard_formula(str(cell)) if isinstance(cell, str) else str(cell)
+    return guard_formula(plain(cell)) if isinstance(cell, str) else str(cell)
 
 
 def _markdown_cell(text: str) -> str:

@@ -41,9 +41,7 @@ def learning_curves(log: pd.DataFrame) -> Figure:
         One to four panels side by side.
     """
     losses = [name for name in log.columns if name == "loss" or str(name).startswith("loss/")]
-    metrics = [
-        name for name in log.columns if str(name).startswith("validation_") and name != "validation_loss"
-    ]
+    metrics = [name for name in log.columns if str(name).startswith("validation_") and name != "validation_loss"]
     panels = [
         ("Loss", [*losses, "validation_loss"]),
         ("Validation metrics", metrics),
@@ -57,9 +55,7 @@ def learning_curves(log: pd.DataFrame) -> Figure:
     drawn = [(heading, names) for heading, names in drawn if names] or [("Loss", [])]
     columns = min(2, len(drawn))
     rows = -(-len(drawn) // columns)
-    figure = Figure(
-        figsize=(4.4 * columns + (0.8 if columns == 1 else 0), 0.5 + 2.7 * rows), layout="constrained"
-    )
+    figure = Figure(figsize=(4.4 * columns + (0.8 if columns == 1 else 0), 0.5 + 2.7 * rows), layout="constrained")
     for place, (heading, names) in enumerate(drawn, start=1):
         axes = figure.add_subplot(rows, columns, place)
         for index, name in enumerate(names):
@@ -90,7 +86,7 @@ def layer_weights(layers: LayerFindings) -> Figure:
         Its subtitle says whether the weights can be told from an even mixture, and gives the gate.
     """
     count = len(layers.layer_names)
-    figure = Figure(figsize=(max(6.5, 0.5 * count + 2), 4.2), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 0.5 * count + 2), 4.2), layout="constrained")
     axes = figure.add_subplot()
     place = np.arange(count)
     highest = 0.0
@@ -115,7 +111,7 @@ def layer_weights(layers: LayerFindings) -> Figure:
     title(
         figure,
         "Layer weights and what they contribute",
-        uniform_sentence(layers) + gate + " Whiskers: sd over posts.",
+        uniform_sentence(layers) + gate,
     )
     return figure
 

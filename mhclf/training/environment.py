@@ -24,7 +24,9 @@ def resolve_precision(config: TrainerConfig) -> str:
         return config.precision
     if uses_gpu(config):
         return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
-    supported = any(getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    supported = any(
+        getattr(torch.cpu, name, lambda: False)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
     return "bf16" if supported else "fp32"
 
 
@@ -97,7 +99,11 @@ def quiet_lightning() -> None:
     """Silence advice that does not apply here (few workers: batches are cheap; no logger: we write our own log)."""
     import logging
 
-    for pattern in (".*does not have many workers.*", ".*`isinstance\\(treespec, LeafSpec\\)`.*", ".*GPU available but.*"):
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)`.*",
+        ".*GPU available but.*",
+    ):
         warnings.filterwarnings("ignore", message=pattern)
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*The number of training batches .* is smaller than the logging.*")

@@ -75,7 +75,12 @@ def fit_network(
         network, Objective(table.config.task, config.contrastive), config.optim, config.seed, metric
     )
     best = ModelCheckpoint(
-        folder.checkpoints, "best", f"validation/{metric}", mode="max", save_weights_only=True, enable_version_counter=False
+        folder.checkpoints,
+        "best",
+        f"validation/{metric}",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
     )
     last = ModelCheckpoint(folder.checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = lightning.Trainer(

@@ -42,7 +42,9 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except (OSError, json.JSONDecodeError) as error:
-            raise RunError(f"{self.path / 'status.json'}: is damaged. Remove the run folder or use --overwrite.") from error
+            raise RunError(
+                f"{self.path / 'status.json'}: is damaged. Remove the run folder or use --overwrite."
+            ) from error
         return content if isinstance(content, dict) else {}
 
     @property
@@ -72,9 +74,13 @@ class RunFolder:
             with FileLock(self.path / ".lock", timeout=0):
                 yield
         except Timeout as error:
-            raise RunError(f"{self.path}: another process works in this run folder. Wait for it, or change --out.") from error
+            raise RunError(
+                f"{self.path}: another process works in this run folder. Wait for it, or change --out."
+            ) from error
         except PermissionError as error:
-            raise RunError(f"{error.filename or self.path}: cannot be written. Check permissions or change --out.") from error
+            raise RunError(
+                f"{error.filename or self.path}: cannot be written. Check permissions or change --out."
+            ) from error
 
 
 def run_folder(config: RunConfig, data_name: str, encoder_name: str, data_hash: str) -> RunFolder:

@@ -113,9 +113,7 @@ def layer_summary(predictions: NetworkPredictions, table: PostTable, names: list
     }
 
 
-def representation_frame(
-    table: PostTable, predictions: NetworkPredictions
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def representation_frame(table: PostTable, predictions: NetworkPredictions) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the 2-D map (principal components) with gold and prediction, and how much variance it shows."""
     components = min(2, *predictions.representations.shape)
     analysis = PCA(components, svd_solver="full")
@@ -136,7 +134,7 @@ def representation_frame(
         }
     )
     variance = [float(share) for share in analysis.explained_variance_ratio_]
-    return frame, {"method": "PCA", "explained_variance": (variance + [0.0, 0.0])[:2]}
+    return frame, {"method": "PCA", "explained_variance": [*variance, 0.0, 0.0][:2]}
 
 
 def _joined(names: Any) -> str:

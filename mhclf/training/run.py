@@ -61,9 +61,7 @@ class PreparedData:
 
 def prepare_data(config: RunConfig) -> PreparedData:
     """Load, split, audit, and cut to `limit` rows per split."""
-    table = load_table(
-        config.data, data_root=config.data_root, mask=config.mask, split_seed=config.split_seed
-    )
+    table = load_table(config.data, data_root=config.data_root, mask=config.mask, split_seed=config.split_seed)
     table, findings = audit(table, config.audit.on_leak)
     if config.limit is not None:
         table = limit_rows(table, config.limit)
@@ -169,9 +167,7 @@ def _carry_out(
         _draw(folder, data.table)
     if not config.trainer.keep_checkpoints:
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    folder.write_json(
-        "status.json", {"state": "complete", "seconds": round(earlier + time.perf_counter() - start, 1)}
-    )
+    folder.write_json("status.json", {"state": "complete", "seconds": round(earlier + time.perf_counter() - start, 1)})
     return tuple(records)
 
 

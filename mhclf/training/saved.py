@@ -142,7 +142,8 @@ class Run:
         return self.network, self.tokenizer
 
     def __repr__(self) -> str:
-        return f"Run({self.config.method} on {self.config.data}, seed {self.config.seed}, labels: {', '.join(self.labels)})"
+        labels = ", ".join(self.labels)
+        return f"Run({self.config.method} on {self.config.data}, seed {self.config.seed}, labels: {labels})"
 
 
 def load_run(folder: str | Path) -> Run:

@@ -114,9 +114,7 @@ def _test_rows(outcome: RunOutcome, test: SavedPredictions, record: SuiteRun) ->
     )
 
 
-def _summaries(
-    key: tuple[str, str, str], seeds: list[tuple[int, SavedPredictions]]
-) -> list[SuiteSummary]:
+def _summaries(key: tuple[str, str, str], seeds: list[tuple[int, SavedPredictions]]) -> list[SuiteSummary]:
     dataset, method, encoder = key
     first = seeds[0][1]
     intervals = hierarchical_interval(

@@ -91,9 +91,7 @@ def test_same_seed_same_interval_and_names_of_groups_do_not_matter():
     renamed = np.array([f"{name[::-1]}!" for name in groups])
     first = classification_intervals("multiclass", gold, prediction, None, LABELS, groups, n_resamples=100)
     again = classification_intervals("multiclass", gold, prediction, None, LABELS, renamed, n_resamples=100)
-    other = classification_intervals(
-        "multiclass", gold, prediction, None, LABELS, groups, n_resamples=100, seed=1
-    )
+    other = classification_intervals("multiclass", gold, prediction, None, LABELS, groups, n_resamples=100, seed=1)
     assert first == again
     assert first != other
 
@@ -118,9 +116,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     rng, covered = np.random.default_rng(4), 0
     for trial in range(200):
         x = (rng.random(100) < 0.7).astype(float)
-        low, high = bootstrap_interval(
-            lambda w, x=x: w @ x / w.sum(axis=1), n_rows=100, n_resamples=300, seed=trial
-        )
+        low, high = bootstrap_interval(lambda w, x=x: w @ x / w.sum(axis=1), n_rows=100, n_resamples=300, seed=trial)
         covered += low <= 0.7 <= high
     assert 0.88 <= covered / 200 <= 0.99
 
@@ -130,9 +126,7 @@ def test_copies_within_a_group_widen_nothing_but_rows_taken_alone_narrow():
     four_times = [np.repeat(x, 4) for x in (gold, prediction, np.arange(80))]
     arguments = {"metrics": ["accuracy"], "n_resamples": 400}
     single = classification_intervals("multiclass", gold, prediction, None, LABELS, **arguments)
-    grouped = classification_intervals(
-        "multiclass", *four_times[:2], None, LABELS, four_times[2], **arguments
-    )
+    grouped = classification_intervals("multiclass", *four_times[:2], None, LABELS, four_times[2], **arguments)
     loose = classification_intervals("multiclass", *four_times[:2], None, LABELS, **arguments)
     assert grouped["accuracy"] == pytest.approx(single["accuracy"], abs=1e-12)
     width = {name: x["accuracy"][1] - x["accuracy"][0] for name, x in (("g", grouped), ("l", loose))}
@@ -211,9 +205,7 @@ def test_hierarchical_interval_equals_brute_force():
 def test_one_seed_has_no_sd_and_the_plain_interval():
     gold, prediction, probability, groups = case()
     ours = hierarchical_interval("multiclass", gold, prediction, probability, LABELS, groups, n_resamples=80)
-    plain = classification_intervals(
-        "multiclass", gold, prediction, probability, LABELS, groups, n_resamples=80
-    )
+    plain = classification_intervals("multiclass", gold, prediction, probability, LABELS, groups, n_resamples=80)
     assert {name: (one.low, one.high) for name, one in ours.items()} == plain
     assert all(np.isnan(one.sd) for one in ours.values())
 
@@ -232,9 +224,7 @@ def test_seeds_that_disagree_widen_the_interval():
 
 
 def test_single_group_of_several_seeds_keeps_mean_and_sd():
-    one = hierarchical_interval(
-        "multiclass", [0, 1], [[0, 1], [0, 0]], None, LABELS, ["u", "u"], ["accuracy"]
-    )
+    one = hierarchical_interval("multiclass", [0, 1], [[0, 1], [0, 0]], None, LABELS, ["u", "u"], ["accuracy"])
     assert one["accuracy"].mean == 0.75
     assert one["accuracy"].sd == pytest.approx(np.sqrt(0.125))
     assert np.isnan(one["accuracy"].low)

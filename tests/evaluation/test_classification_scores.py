@@ -179,9 +179,7 @@ def test_names_order_and_probability():
 def test_higher_is_better():
     for task in ("multiclass", "ordinal", "multilabel"):
         assert all(higher_is_better(name) for name in metric_names(task, ["a/b", "c"]))
-    with pytest.raises(
-        DataError, match=r"unknown metric 'macro_f2'. Did you mean 'macro_f1'\? Known: accuracy"
-    ):
+    with pytest.raises(DataError, match=r"unknown metric 'macro_f2'. Did you mean 'macro_f1'\? Known: accuracy"):
         higher_is_better("macro_f2")
     with pytest.raises(TypeError):
         HIGHER_IS_BETTER["loss"] = False  # type: ignore[index]

@@ -17,10 +17,7 @@ LABELS = ["a", "b", "c"]
 
 def noisy(gold, share_right, n_seeds, rng, k=3):
     return np.stack(
-        [
-            np.where(rng.random(len(gold)) < share_right, gold, rng.integers(0, k, len(gold)))
-            for _ in range(n_seeds)
-        ]
+        [np.where(rng.random(len(gold)) < share_right, gold, rng.integers(0, k, len(gold))) for _ in range(n_seeds)]
     )
 
 
@@ -55,9 +52,7 @@ def test_paired_bootstrap_equals_brute_force(metric):
         )
     expected = np.mean(mean_metric(metric, gold, a)) - np.mean(mean_metric(metric, gold, b))
     assert ours.difference == pytest.approx(expected, abs=1e-12)
-    assert (ours.ci_low, ours.ci_high) == pytest.approx(
-        tuple(np.quantile(sampled, [0.025, 0.975])), abs=1e-12
-    )
+    assert (ours.ci_low, ours.ci_high) == pytest.approx(tuple(np.quantile(sampled, [0.025, 0.975])), abs=1e-12)
     extreme = min(np.sum(np.array(sampled) <= 0), np.sum(np.array(sampled) >= 0))
     assert ours.p_value == min(1, 2 * (extreme + 1) / 41)
     assert (ours.n, ours.n_groups, ours.test) == (60, len(members), "paired bootstrap")

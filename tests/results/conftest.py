@@ -24,11 +24,11 @@ HOSTILE = (
 
 def record(**changes: Any) -> ResultRecord:
     """Return a record with everything set, some of it changed."""
-    content: dict[str, Any] = dict(
-        run="demo", dataset="demo", split="test", slice="all", method="layer_attentive_supcon", encoder="minilm",
-        seed=1, metric="macro_f1", value=0.7124, ci_low=0.6512, ci_high=0.7698, n=60, higher_is_better=True,
-        protocol="sound", data_hash="ab12cd34",
-    )  # fmt: skip
+    content: dict[str, Any] = {
+        "run": "demo", "dataset": "demo", "split": "test", "slice": "all", "method": "layer_attentive_supcon",
+        "encoder": "minilm", "seed": 1, "metric": "macro_f1", "value": 0.7124, "ci_low": 0.6512,
+        "ci_high": 0.7698, "n": 60, "higher_is_better": True, "protocol": "sound", "data_hash": "ab12cd34",
+    }  # fmt: skip
     return ResultRecord(**(content | changes))
 
 
@@ -67,8 +67,8 @@ def build_run(
         right = index == choice
         gold, predicted = np.eye(len(labels), dtype=bool)[index], np.eye(len(labels), dtype=bool)[choice]
     split = ["test"] * rows + ["validation"] * (total - rows)
-    frame = pd.DataFrame({"id": [f"post-{k:04d}" for k in range(total)], "group": [f"user-{k // 2}" for k in range(total)],
-                          "split": split, "gold": names, "prediction": answers})  # fmt: skip
+    ids, groups = [f"post-{k:04d}" for k in range(total)], [f"user-{k // 2}" for k in range(total)]
+    frame = pd.DataFrame({"id": ids, "group": groups, "split": split, "gold": names, "prediction": answers})
     for k, label in enumerate(labels):
         frame[f"probability/{label}"] = probability[:, k]
     frame["abstention"] = 1 - probability.max(axis=1)
@@ -87,20 +87,22 @@ def build_run(
         "findings": [
             {"check": "near_duplicates", "severity": "warning", "count": 3,
              "message": "3 test posts resemble a training post."},
-            {"check": "truncation", "severity": "information", "count": 9, "message": "9 posts exceed 256 tokens."},
+            {"check": "truncation", "severity": "note", "count": 9, "message": "9 posts exceed 256 tokens."},
         ],
-        "licence": "CC BY 4.0", "citation": "Doe et al. 2024, A demonstration corpus.",
+        "headline_metric": "macro_f1", "licence": "CC BY 4.0",
+        "citation": "Doe et al. 2024, A demonstration corpus.",
         "ethics": "Do not try to find the authors.", "protocol": "sound",
     }  # fmt: skip
     (folder / "data_manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     config = {
-        "data": {"name": "demo", "root": str(Path.home() / "secret-data"), "max_length": 256},
-        "method": {"name": method, "aggregation": "layer_attentive"}, "encoder": {"name": "minilm"}, "seed": 1,
+        "data": "demo", "data_root": str(Path.home() / "secret-data"), "max_length": 256,
+        "method": method, "encoder": "minilm", "seed": 1,
+        "model": {"kind": "tfidf_lr" if method == "tfidf_lr" else "transformer", "dropout": 0.1},
         "optim": {"lr": 3e-5, "epochs": 3, "layer_decay": None}, "losses": ["cross_entropy", "supcon"],
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    environment = {"python": "3.11.2", "packages": {"torch": "2.13.0"}, "git": {"commit": "abc123", "dirty": False},
-                   "hardware": "2 cores", "precision": "32"}  # fmt: skip
+    environment = {"python": "3.11.2", "versions": {"torch": "2.13.0"}, "precision": "fp32",
+                   "git": {"commit": "abc123", "modified": False}}  # fmt: skip
     (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
     own = {"method": method, "n": rows, "run": folder.name}
     write_records(folder / "results.jsonl", [
@@ -110,6 +112,7 @@ def build_run(
         record(metric="ece", value=0.0512, ci_low=0.031, ci_high=0.09, higher_is_better=False, **own),
         record(split="validation", value=0.74, ci_low=None, ci_high=None, **own | {"n": total - rows}),
         record(**own | {"method": "majority"}, value=0.1231, ci_low=0.1, ci_high=0.15),
+        record(metric=f"f1/{labels[0]}", value=0.6667, ci_low=0.5, ci_high=0.8, **own),
         record(**own | {"method": "tfidf_lr"}, value=0.6514, ci_low=0.59, ci_high=0.71),
     ])  # fmt: skip
     if not minimal:
@@ -125,7 +128,8 @@ def _write_network_files(
     for step in range(1, 121):
         decay = float(np.exp(-step / 45))
         noise = random.normal(0, 0.05, 2)
-        log.append({"kind": "step", "epoch": (step - 1) // 40, "step": step, "loss": 0.7 + 1.4 * decay + noise[0],
+        log.append({"kind": "step", "epoch": (step - 1) // 40, "step": step,
+                    "loss": 0.7 + 1.4 * decay + noise[0],
                     "loss/classification": 0.4 + decay + noise[1], "loss/contrastive": 1.1 + decay,
                     "contrastive_weight": min(0.3, step / 300), "learning_rate": 3e-5 * (1 - step / 130),
                     "samples_per_second": 55.0})  # fmt: skip
@@ -149,19 +153,22 @@ def _write_network_files(
         "weights_mean": weights.tolist(), "weights_sd": [0.004] * count,
         "contribution_mean": shares.tolist(), "contribution_sd": [0.01] * count,
         "gate": 0.031, "kl_from_uniform": 0.00041 if uniform else 0.127, "kl_per_input_mean": 0.0123,
-        "kl_maximum": float(np.log(count)), "uniform_interval": 0.0012, "distinguishable_from_uniform": not uniform,
+        "kl_maximum": float(np.log(count)), "uniform_interval": 0.0012,
+        "distinguishable_from_uniform": not uniform,
         "per_class": {label: weights.tolist() for label in labels}, "n": len(frame),
     }  # fmt: skip
     (folder / "layers.json").write_text(json.dumps(layers), encoding="utf-8")
 
     def joined(values: Any) -> list[str]:
-        return [value if isinstance(value, str) else " + ".join(value) for value in values]
+        return [value if isinstance(value, str) else " + ".join(value) or "(none)" for value in values]
 
     gold = joined(frame["gold"])
     centre = {name: random.normal(0, 2.5, 2) for name in dict.fromkeys(gold)}
     points = np.array([centre[name] for name in gold]) + random.normal(0, 0.8, (len(frame), 2))
-    pd.DataFrame({"id": frame["id"], "gold": gold, "prediction": joined(frame["prediction"]), "correct": right,
-                  "x": points[:, 0], "y": points[:, 1]}).to_parquet(folder / "representation.parquet")  # fmt: skip
+    answers = joined(frame["prediction"])
+    columns = {"id": frame["id"], "gold": gold, "prediction": answers, "correct": right}
+    table = pd.DataFrame(columns | {"x": points[:, 0], "y": points[:, 1]})
+    table.to_parquet(folder / "representation.parquet")
     how = {"method": "PCA", "explained_variance": [0.412, 0.187]}
     (folder / "representation.json").write_text(json.dumps(how), encoding="utf-8")
 

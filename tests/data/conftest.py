@@ -1,0 +1,82 @@
+"""Small invented data sets on disk and in memory, and the folder of the real ones."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mhclf.config.dataset import ColumnsConfig, DatasetConfig, SourceConfig, SplitsConfig
+from mhclf.config.structure import from_mapping
+from mhclf.data.table import PostTable
+
+TableMaker = Callable[..., PostTable]
+SetWriter = Callable[..., Path]
+
+
+def make_table(
+    texts: Sequence[str],
+    targets: Sequence[Any],
+    groups: Sequence[str] | None = None,
+    splits: Sequence[str] | str = "",
+    **rule: Any,
+) -> PostTable:
+    """Return a table whose `splits` rule has these settings; classes are named a, b, c, ..."""
+    values = np.array(targets, dtype=np.int64)
+    classes = values.shape[1] if values.ndim == 2 else max(2, int(values.max()) + 1)
+    config = DatasetConfig(
+        name="small",
+        task="multilabel" if values.ndim == 2 else "multiclass",
+        labels=tuple("abcdefgh"[:classes]),
+        source=SourceConfig(files="rows.csv"),
+        columns=ColumnsConfig(text="text", label="label"),
+        splits=from_mapping(SplitsConfig, rule, "rule"),
+    )
+    ids = [f"{number:06d}" for number in range(len(texts))]
+    frame = pd.DataFrame(
+        {"id": ids, "text": list(texts), "group": list(groups or ids), "split": splits, "explanation": ""}
+    )
+    return PostTable(config, frame, values)
+
+
+@pytest.fixture(name="make_table")
+def _make_table() -> TableMaker:
+    return make_table
+
+
+@pytest.fixture
+def write_set(tmp_path: Path) -> SetWriter:
+    """Return a function that writes `set.yaml` and its files, and returns the YAML's path."""
+
+    def write(files: dict[str, str | bytes], **settings: Any) -> Path:
+        for name, content in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        content = {
+            "name": "small",
+            "task": "multiclass",
+            "labels": ["calm", "tense"],
+            "source": {"files": next(iter(files))},
+            "columns": {"text": "text", "label": "label"},
+            "splits": {"kind": "ratio"},
+        }
+        path = tmp_path / "set.yaml"
+        path.write_text(yaml.safe_dump(content | settings, sort_keys=False), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def data_root() -> str:
+    """Return the folder of the real data sets, or skip."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    root = Path(os.environ.get("MHCLF_DATA") or beside)
+    if not (root / "wellxplain").is_dir():
+        pytest.skip("the real data sets are not here; give their folder in MHCLF_DATA")
+    return str(root)
