@@ -46,7 +46,8 @@ def integrated_gradients(run: Run, text: str, label: int) -> Attribution:
 
     def logit(input_ids: Tensor, *rest: Any) -> Tensor:
         batch = {name: value.expand(len(input_ids), -1) for name, value in inputs.items()}
-        return network({**batch, "input_ids": input_ids}).logits[:, label]
+        logits: Tensor = network({**batch, "input_ids": input_ids}).logits
+        return logits[:, label]
 
     method = LayerIntegratedGradients(logit, network.encoder.get_input_embeddings())
     with torch.no_grad():

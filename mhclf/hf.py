@@ -51,7 +51,8 @@ class MhclfConfig(PreTrainedConfig):
 
     def network_config(self) -> NetworkConfig:
         """Return the part that our network takes."""
-        labels = tuple(self.id2label[index] for index in range(len(self.id2label)))
+        names: dict[Any, str] = dict(self.id2label or {})
+        labels = tuple(names[index] for index in range(len(names)))
         return NetworkConfig(self.task, labels, self.aggregation, self.pooling, self.dropout)
 
 
@@ -67,7 +68,7 @@ class MhclfForSequenceClassification(PreTrainedModel):
         encoder_fields = dict(config.encoder)
         encoder_config = AutoConfig.for_model(encoder_fields.pop("model_type"), **encoder_fields)
         self.network = ClassifierNetwork(build_encoder(encoder_config), config.network_config())
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: Any) -> None:
         """Leave the network's own initialisation alone."""
@@ -113,7 +114,8 @@ def to_hugging_face(network: ClassifierNetwork, post_length: int) -> MhclfForSeq
     model = MhclfForSequenceClassification(config)
     state = {name: value for name, value in network.state_dict().items() if not name.startswith("projection.")}
     model.network.load_state_dict(state)
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 AutoConfig.register("mhclf", MhclfConfig)

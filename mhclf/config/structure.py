@@ -168,10 +168,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
                 raise ConfigError(f"{where}: {_BARE}")
         inner = (get_args(hint) or (str, Any))[1]
         return {str(key): _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint):
-        if isinstance(value, hint):  # type: ignore[arg-type]
-            return value
-        return from_mapping(hint, value, where)  # type: ignore[type-var]
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else from_mapping(hint, value, where)
     if hint is Any:
         return value
     return _convert_plain(hint, value, where)

@@ -91,7 +91,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         # Whole numbers beside an empty cell stay whole; an index that pandas saved stays a column.
-        return pyarrow.parquet.read_table(path).to_pandas(integer_object_nulls=True, ignore_metadata=True)
+        table = pyarrow.parquet.read_table(path)
+        return pd.DataFrame(table.to_pandas(integer_object_nulls=True, ignore_metadata=True))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}.") from error
 

@@ -149,7 +149,8 @@ class LengthBatches(Sampler[list[int]]):
         return batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches())
+        # A generator: Lightning asks for the first iterator before it says at which epoch a resumed run stands.
+        yield from self.batches()
 
     def __len__(self) -> int:
         return len(self.batches())

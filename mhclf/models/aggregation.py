@@ -112,4 +112,5 @@ class LayerAttentiveResidual(Aggregation):
         parts = self.gate * weights.unsqueeze(-1).to(normed.dtype) * functional.linear(normed, self.value.weight)
         parts = torch.cat([parts[:, :-1], (parts[:, -1] + summaries[:, -1]).unsqueeze(1)], dim=1)
         norms = parts.float().norm(dim=-1)
-        return norms / norms.sum(dim=-1, keepdim=True)
+        shares: Tensor = norms / norms.sum(dim=-1, keepdim=True)
+        return shares

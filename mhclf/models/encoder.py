@@ -28,7 +28,7 @@ def load_tokenizer(source: EncoderSource) -> PreTrainedTokenizerBase:
         raise ConfigError(
             f"encoder: the tokenizer of '{source.name}' gives no character offsets; use one with a fast form."
         )
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedModel:
@@ -54,7 +54,7 @@ def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedMo
         if config.is_encoder_decoder or getattr(config, "is_decoder", False):
             raise ConfigError(f"encoder: '{source.name}' is a {config.model_type} decoder; give an encoder.")
         # An fp16 checkpoint would load as fp16: precision belongs to the trainer.
-        return AutoModel.from_pretrained(
+        encoder: PreTrainedModel = AutoModel.from_pretrained(
             source.location,
             config=config,
             dtype=torch.float32,
@@ -62,6 +62,7 @@ def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedMo
             use_safetensors=True,
             **_build_options(config, attention),
         )
+        return encoder
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -72,11 +73,12 @@ def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedMo
 
 def build_encoder(config: Any, attention: str = "sdpa") -> PreTrainedModel:
     """Build the same encoder with random weights, for loading a saved state into it."""
-    return AutoModel.from_config(config, dtype=torch.float32, **_build_options(config, attention))
+    encoder: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32, **_build_options(config, attention))
+    return encoder
 
 
 def _build_options(config: Any, attention: str) -> dict[str, Any]:
-    model_class = AutoModel._model_mapping[type(config)]
+    model_class: Any = AutoModel._model_mapping[type(config)]
     if isinstance(model_class, tuple):
         model_class = model_class[0]
     options: dict[str, Any] = {}

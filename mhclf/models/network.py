@@ -34,15 +34,16 @@ class NetworkOutput:
     projection: Tensor | None
 
 
-class ProjectionHead(nn.Sequential):
+class ProjectionHead(nn.Module):
     """Two layers to unit vectors; used by the contrastive loss in training only."""
 
     def __init__(self, hidden: int, size: int) -> None:
-        super().__init__(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, size))
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, size))
 
     def forward(self, representation: Tensor) -> Tensor:
         """Return unit vectors of shape (batch, size)."""
-        return functional.normalize(super().forward(representation).float(), dim=-1)
+        return functional.normalize(self.layers(representation).float(), dim=-1)
 
 
 class ClassifierNetwork(nn.Module):
@@ -62,7 +63,7 @@ class ClassifierNetwork(nn.Module):
         self.config = config
         self.encoder = encoder
         self.pool = POOLINGS.get(config.pooling)
-        self.aggregation = AGGREGATIONS.get(config.aggregation)(  # type: ignore[call-arg]
+        self.aggregation = AGGREGATIONS.get(config.aggregation)(
             layers=int(encoder.config.num_hidden_layers) + 1, hidden=hidden
         )
         self.head: Head = HEADS.get(config.task)(hidden, len(config.labels), config.dropout)

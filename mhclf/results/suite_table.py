@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mhclf.config.suite import SuiteConfig
 from mhclf.evaluation import Comparison, holm, paired_correctness
@@ -114,7 +115,7 @@ def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
     )
     note = (
         "Contribution: share of each layer's part of the sum before the last LayerNorm, by norm; the residual counts "
-        f"to the last layer. A mean within {UNIFORM_THRESHOLD} nats of uniform is reported as not to be told from uniform."
+        f"to the last layer. A mean within {UNIFORM_THRESHOLD} nats of uniform is reported as not to be told from it."
     )
     return Table("Layer weights", columns, tuple(lines), (note,))
 
@@ -135,22 +136,23 @@ def _comparisons(
             found[method, encoder] = paired_correctness(
                 ours, theirs, np.array(rows.groups), n_resamples=2000, test="permutation"
             )
-    corrected = holm([item.p_value for item in found.values()]) if found else []
+    corrected: Sequence[float] = list(holm([item.p_value for item in found.values()])) if found else []
     return {key: (item, float(p)) for (key, item), p in zip(found.items(), corrected, strict=True)}
 
 
-def _correct(run: SuiteRun) -> np.ndarray:
+def _correct(run: SuiteRun) -> npt.NDArray[np.float64]:
     """Return correctness per row: 0 or 1, or the share of right labels."""
-    return np.array([[int(sign) for sign in line] for line in run.correct]).mean(axis=0)
+    return np.asarray(np.array([[int(sign) for sign in line] for line in run.correct]).mean(axis=0))
 
 
 def _runs(records: SuiteRecords, dataset: str, method: str, encoder: str) -> list[SuiteRun]:
     # The linear baseline has no encoder: it stands beside each.
-    return [
+    found = [
         run
         for run in records.runs
         if run.dataset == dataset and run.method == method and not run.error and run.encoder in {encoder, "tfidf"}
     ]
+    return sorted(found, key=lambda run: run.seed)
 
 
 def _summaries(records: SuiteRecords, dataset: str, metric: str) -> list[SuiteSummary]:
@@ -171,5 +173,5 @@ def _comparison_cells(comparison: Comparison | None, p_value: float | None) -> t
     return text, f"{p_value:.3f}{'*' if p_value < _LEVEL else ''}"
 
 
-def _series(values: Sequence[float] | np.ndarray) -> str:
+def _series(values: Sequence[float] | npt.NDArray[np.float64]) -> str:
     return " ".join(f"{value:.2f}".lstrip("0") for value in values)

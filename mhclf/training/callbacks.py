@@ -55,6 +55,8 @@ class TrainingLog(Callback):
         lines = [",".join(self.columns)]
         lines += [",".join(row.get(column) or "" for column in self.columns) for row in kept]
         write_text(self.path, "\n".join(lines) + "\n")
+        # Also here: the epoch's start hook is left out when a run resumes from an epoch's end.
+        self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""

@@ -50,7 +50,7 @@ def check_accelerator(config: TrainerConfig) -> None:
 
 def describe_environment(precision: str, attention: str) -> dict[str, Any]:
     """Return the content of `environment.json`."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

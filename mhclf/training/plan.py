@@ -32,7 +32,7 @@ class ClassificationPlan(lightning.LightningModule):
     objective : Objective
     optim : OptimConfig
     seed : int
-        Each epoch draws its dropout from this seed and its number, so that a resumed run equals an unbroken one.
+        Each step draws its dropout from this seed and its number, so that a resumed run equals an unbroken one.
     headline_metric : str
         Logged on validation as `validation/<metric>`; chooses the best checkpoint.
     """
@@ -48,12 +48,10 @@ class ClassificationPlan(lightning.LightningModule):
         self.headline_metric = headline_metric
         self._validation: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_epoch_start(self) -> None:
-        """Seed this epoch's dropout."""
-        torch.manual_seed(self.seed_value * 100_003 + self.current_epoch)
-
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """One step; returns the loss and its parts for callbacks."""
+        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
+        torch.manual_seed(self.seed_value * 1_000_003 + self.global_step)
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         parts = self.objective(self.network(batch.inputs), batch.targets, progress)
         if not torch.isfinite(parts.total):

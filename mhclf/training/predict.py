@@ -66,15 +66,15 @@ def predict_network(
             parts["contributions"].append(output.aggregated.contributions.float().cpu())
             gate = float(output.aggregated.gate)
     order = torch.cat(rows).argsort()
-    joined = {name: torch.cat(values)[order] if values else None for name, values in parts.items()}
+    joined = {name: torch.cat(values)[order] for name, values in parts.items() if values}
     logits = joined["logits"]
     probabilities = network.head.probabilities(logits)
-    weights, contributions = joined["weights"], joined["contributions"]
+    weights, contributions = joined.get("weights"), joined.get("contributions")
     return NetworkPredictions(
         logits.numpy(),
         probabilities.numpy(),
         network.head.decide(probabilities).numpy().astype(np.int64),
-        joined["representation"].numpy(),  # type: ignore[union-attr]
+        joined["representation"].numpy(),
         weights.numpy() if weights is not None else None,
         contributions.numpy() if contributions is not None else None,
         gate,

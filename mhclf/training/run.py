@@ -171,9 +171,7 @@ def _carry_out(
     return tuple(records)
 
 
-def _run_linear(
-    table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder
-) -> dict[str, npt.NDArray[np.float64]]:
+def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder) -> dict[str, npt.NDArray[Any]]:
     train = table.part("train")
     model = fit_linear(table.config.task, table.labels, train.texts, train.targets)
     model.save(folder.model)
@@ -188,7 +186,7 @@ def _run_network(
     folder: RunFolder,
     attention: str,
     max_length: int,
-) -> dict[str, npt.NDArray[np.float32]]:
+) -> dict[str, npt.NDArray[Any]]:
     fitted = fit_network(table, config, source, attention, max_length, folder)
     model = to_hugging_face(fitted.network, max_length)
     model.save_pretrained(folder.model)

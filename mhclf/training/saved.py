@@ -64,10 +64,13 @@ def read_predictions(folder: Path) -> SavedPredictions:
         probability = frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{folder}: has no readable predictions ({type(error).__name__}). Run it again.") from error
+    ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
     return SavedPredictions(
         manifest["task"],
         labels,
-        *(frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split")),
+        ids,
+        groups,
+        splits,
         _numbers(frame["gold"], labels, manifest["task"]),
         _numbers(frame["prediction"], labels, manifest["task"]),
         probability,

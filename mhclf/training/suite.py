@@ -132,8 +132,11 @@ def _summaries(key: tuple[str, str, str], seeds: list[tuple[int, SavedPrediction
             encoder,
             metric,
             tuple(seed for seed, _ in seeds),
-            *(_number(value) for value in (item.mean, item.low, item.high, item.sd)),
-            n=len(first.ids),
+            _number(item.mean),
+            _number(item.low),
+            _number(item.high),
+            _number(item.sd),
+            len(first.ids),
         )
         for metric, item in intervals.items()
         if "/" not in metric

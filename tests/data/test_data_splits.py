@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mhclf.data.splits import assign_splits, strata
@@ -49,20 +49,13 @@ def grouped_posts(draw):
     return targets, groups
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(grouped_posts(), st.sampled_from([0.1, 0.2, 0.34, 0.5]), st.integers(0, 50), st.booleans())
-def test_groups_are_never_cut_and_no_part_is_empty(make_table_, case, share, seed, stratify):
+def test_groups_are_never_cut_and_no_part_is_empty(make_table, case, share, seed, stratify):
     targets, groups = case
-    table = split_table(make_table_, targets, groups, test=share, seed=seed, stratify=stratify)
+    table = split_table(make_table, targets, groups, test=share, seed=seed, stratify=stratify)
     assert table.frame.groupby("group")["split"].nunique().max() == 1
     assert min(sizes(table).values()) >= 1
-
-
-@pytest.fixture(scope="module")
-def make_table_():
-    from conftest import make_table
-
-    return make_table
 
 
 @pytest.mark.parametrize("seed", range(10))

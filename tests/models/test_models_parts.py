@@ -1,0 +1,85 @@
+"""Aggregation, pooling, heads: shapes, hand-computed values, the start of training."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from mhclf.errors import ConfigError
+from mhclf.models.aggregation import AGGREGATIONS, LastLayer, LayerAttentiveResidual
+from mhclf.models.heads import HEADS
+from mhclf.models.pooling import POOLINGS, cls_pooling, mean_pooling
+
+
+def test_mean_pooling_ignores_padding_on_either_side():
+    states = torch.tensor([[[1.0], [3.0], [100.0]], [[100.0], [2.0], [6.0]]])
+    mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert mean_pooling(states, mask).tolist() == [[2.0], [4.0]]
+    assert cls_pooling(states, mask).tolist() == [[1.0], [2.0]]
+
+
+def test_last_layer_returns_the_last_summary():
+    summaries = torch.randn(2, 3, 4)
+    result = LastLayer(3, 4)(summaries)
+    assert torch.equal(result.representation, summaries[:, -1])
+    assert result.weights is None
+
+
+def test_weights_start_uniform_and_mix_normalised_summaries():
+    torch.manual_seed(0)
+    module = LayerAttentiveResidual(3, 8, initial_gate=0.5).eval()
+    summaries = torch.randn(4, 3, 8) * torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1)
+    result = module(summaries)
+    assert torch.allclose(result.weights, torch.full((4, 3), 1 / 3))
+    normed = functional.layer_norm(summaries, (8,))
+    expected = functional.layer_norm(summaries[:, -1] + 0.5 * normed.mean(dim=1), (8,))
+    assert torch.allclose(result.representation, expected, atol=1e-5)
+
+
+def test_weights_follow_the_formula():
+    torch.manual_seed(1)
+    module = LayerAttentiveResidual(2, 4).eval()
+    torch.nn.init.normal_(module.attention_score.weight)
+    torch.nn.init.normal_(module.layer_bias)
+    summaries = torch.randn(1, 2, 4)
+    scores = []
+    for layer in range(2):
+        normed = functional.layer_norm(summaries[0, layer], (4,))
+        hidden = torch.tanh(module.attention_hidden.weight @ normed)
+        scores.append((module.attention_score.weight[0] @ hidden + module.layer_bias[layer]).item())
+    total = sum(math.exp(score) for score in scores)
+    assert module(summaries).weights[0].tolist() == pytest.approx([math.exp(s) / total for s in scores], abs=1e-6)
+
+
+def test_contributions_share_the_norm_and_the_residual_counts_to_the_last_layer():
+    module = LayerAttentiveResidual(2, 2, initial_gate=1.0).eval()
+    summaries = torch.tensor([[[1.0, -1.0], [3.0, -3.0]]])
+    # Both summaries normalise to (1, -1); each is weighted by one half, and the last adds its residual (3, -3).
+    result = module(summaries)
+    assert result.contributions[0].tolist() == pytest.approx([0.5 / 4.0, 3.5 / 4.0], abs=1e-4)
+
+
+def test_a_closed_gate_leaves_the_last_layer_alone():
+    module = LayerAttentiveResidual(3, 4, initial_gate=0.0).eval()
+    summaries = torch.randn(2, 3, 4)
+    result = module(summaries)
+    assert torch.allclose(result.representation, functional.layer_norm(summaries[:, -1], (4,)), atol=1e-6)
+    assert result.contributions.tolist() == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_heads_decide():
+    logits = torch.tensor([[2.0, 1.0, -3.0]])
+    multiclass, multilabel = HEADS.get("multiclass"), HEADS.get("multilabel")
+    assert float(multiclass.probabilities(logits).sum()) == pytest.approx(1.0)
+    assert multiclass.decide(multiclass.probabilities(logits)).tolist() == [0]
+    assert multilabel.decide(multilabel.probabilities(logits)).tolist() == [[1, 1, 0]]
+
+
+def test_unknown_parts_name_what_exists():
+    with pytest.raises(ConfigError) as error:
+        AGGREGATIONS.get("lats")
+    assert str(error.value) == (
+        "Unknown aggregation 'lats'. Did you mean 'last'? Known: last, layer_attentive_residual."
+    )
+    assert list(POOLINGS) == ["cls", "mean"]

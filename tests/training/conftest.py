@@ -1,0 +1,27 @@
+"""A run on the tiny encoder and the tiny data set."""
+
+import pytest
+
+from mhclf.config.run import BatchConfig, ContrastiveConfig, ModelConfig, OptimConfig, RunConfig, TrainerConfig
+
+
+@pytest.fixture
+def tiny_config(encoder_folder, tiny_dataset, tmp_path):
+    """Return a function that builds the configuration of a run of seconds; keyword arguments replace keys."""
+
+    def config(**changes):
+        settings = {
+            "data": str(tiny_dataset),
+            "encoder": str(encoder_folder("bert")),
+            "out": str(tmp_path / "runs"),
+            "report": False,
+            "optim": OptimConfig(lr=1e-3, head_lr=1e-2),
+            "batch": BatchConfig(size=8),
+            "trainer": TrainerConfig(epochs=3, accelerator="cpu", precision="fp32"),
+        }
+        return RunConfig(**(settings | changes))
+
+    return config
+
+
+LINEAR = {"method": "tfidf_lr", "model": ModelConfig(kind="tfidf_lr"), "contrastive": ContrastiveConfig(weight=0)}

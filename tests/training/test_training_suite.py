@@ -1,0 +1,87 @@
+"""Suites: the grid, what is skipped and recorded, text-free records, a table that depends on nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import SENTENCES
+
+from mhclf.config.run import TrainerConfig
+from mhclf.config.suite import SuiteConfig
+from mhclf.evaluation import hierarchical_interval, paired_correctness
+from mhclf.results.suite import SuiteRecords, read_suite_records, write_suite_records
+from mhclf.results.suite_table import suite_markdown
+from mhclf.training.run import RunOutcome
+from mhclf.training.saved import read_predictions
+from mhclf.training.suite import carry_out, complete_cells, gather
+
+from .conftest import LINEAR
+
+
+@pytest.fixture
+def cells(tiny_config, tiny_multilabel):
+    short = {"trainer": TrainerConfig(epochs=2, accelerator="cpu", precision="fp32")}
+    return [
+        tiny_config(**settings, seed=seed, **data)
+        for seed in (1, 2)
+        for data in ({}, {"data": str(tiny_multilabel)})
+        for settings in (short | {"method": "finetune"}, short, LINEAR)
+    ]
+
+
+SUITE = SuiteConfig(
+    "tiny", ("tiny", "tiny_multilabel"), ("tfidf_lr", "finetune", "lara_supcon"), (1, 2), encoders=("tiny-bert",)
+)
+
+
+def test_a_suite_from_cells_to_table(cells, tmp_path):
+    seen = []
+    done = carry_out(cells, lambda number, cell: seen.append((number, cell.outcome.was_complete)))
+    assert seen == [(number, False) for number in range(1, 13)]
+    records = gather(done)
+    assert len(records.runs) == 12
+    path = write_suite_records(tmp_path / "tiny.jsonl", records)
+    text = path.read_text()
+    assert not [s for group in SENTENCES.values() for s in group if s in text]
+    assert not [row for row in ("body-0-0", "people-3") if f'"{row}' in text], "ids are salted"
+    back = read_suite_records(path)
+    table = suite_markdown(SUITE, back, "make it")
+    shuffled = SuiteRecords(back.rows[::-1], back.runs[::-1], back.summaries[::-1])
+    assert suite_markdown(SUITE, shuffled, "make it") == table
+    assert suite_markdown(SUITE, records, "make it") == table
+
+    # The same numbers from the run folders by another road.
+    ours = [c.outcome for c in done if c.config.method == "lara_supcon" and c.config.data.endswith("tiny.yaml")]
+    base = [c.outcome for c in done if c.config.method == "finetune" and c.config.data.endswith("tiny.yaml")]
+    tests = [read_predictions(outcome.folder).part("test") for outcome in (*ours, *base)]
+    right = np.array([test.gold == test.prediction for test in tests])
+    compared = paired_correctness(right[:2], right[2:], tests[0].groups, n_resamples=2000, test="permutation")
+    assert f"{compared.difference:.3f} [{compared.ci_low:.3f}, {compared.ci_high:.3f}]" in table
+    expected = hierarchical_interval(
+        "multiclass",
+        tests[0].gold,
+        [test.prediction for test in tests[:2]],
+        [test.probability for test in tests[:2]],
+        tests[0].labels,
+        tests[0].groups,
+    )["macro_f1"]
+    assert f"{expected.mean:.3f} [{expected.low:.3f}, {expected.high:.3f}] ± {expected.sd:.3f}" in table
+    assert "| tiny | lara_supcon |" in table.replace("\\_", "_")
+
+    again = []
+    carry_out(cells, lambda number, cell: again.append(cell.outcome.was_complete))
+    assert again == [True] * 12
+    assert (
+        write_suite_records(tmp_path / "again.jsonl", gather(complete_cells(cells))).read_bytes() == path.read_bytes()
+    )
+
+
+def test_a_failing_cell_is_recorded_and_the_rest_goes_on(tiny_config, tmp_path):
+    cells = [tiny_config(**LINEAR, data="no-such-set"), tiny_config(**LINEAR)]
+    done = carry_out(cells, lambda number, cell: None)
+    assert done[0].outcome is None
+    assert isinstance(done[1].outcome, RunOutcome)
+    runs = gather(done).runs
+    assert runs[0].error.startswith("data: no data set is called 'no-such-set'.")
+    assert str(tmp_path) not in json.dumps([run.error for run in runs])
+    assert complete_cells(cells[1:])[0].outcome.was_complete
