@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mhclf.config.command_line import parse_run, parse_seeds, recipe_names, run_door
+from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
+from mhclf.models.weights import resolve_encoder
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
 
@@ -29,6 +31,11 @@ def main(argv: Sequence[str]) -> int:
     level = logging.WARNING if extra["quiet"] else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("mhclf").setLevel(level)
+
+    # Wrong names are told at once, before the seconds that torch takes to load.
+    find_dataset(arguments.config.data)
+    if arguments.config.model.kind == "transformer":
+        resolve_encoder(arguments.config.encoder)
 
     from mhclf.training.console import print_outcomes
     from mhclf.training.run import run

@@ -1,7 +1,5 @@
 """Gradient methods."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -26,7 +24,7 @@ def integrated_gradients(run: Run, text: str, label: int) -> Attribution:
     completeness gap is below 2 % of the change in the logit, or 400 are reached; then the result is marked.
     """
     try:
-        from captum.attr import LayerIntegratedGradients
+        from captum.attr import IntegratedGradients
     except ImportError as error:
         raise MissingDependencyError("integrated_gradients needs captum: pip install 'mhclf[explain]'") from error
     network, tokenizer = run.parts()
@@ -39,23 +37,28 @@ def integrated_gradients(run: Run, text: str, label: int) -> Attribution:
         return_tensors="pt",
     )
     offsets = [(int(start), int(end)) for start, end in encoded.pop("offset_mapping")[0]]
-    special = encoded.pop("special_tokens_mask")[0].bool()
-    inputs: dict[str, Tensor] = dict(encoded)
-    ids = inputs["input_ids"]
-    baseline = torch.where(special, ids, torch.full_like(ids, int(tokenizer.pad_token_id or 0)))
+    special = encoded.pop("special_tokens_mask").bool()
+    ids = encoded.pop("input_ids")
+    rest: dict[str, Tensor] = dict(encoded)
 
-    def logit(input_ids: Tensor, *rest: Any) -> Tensor:
-        batch = {name: value.expand(len(input_ids), -1) for name, value in inputs.items()}
-        logits: Tensor = network({**batch, "input_ids": input_ids}).logits
-        return logits[:, label]
+    # From embeddings on, not by hooks on the embedding layer: families differ in how they call that layer, and some
+    # number their positions by where the padding token stands.
+    def logits(embeddings: Tensor) -> Tensor:
+        batch = {name: value.expand(len(embeddings), -1) for name, value in rest.items()}
+        found: Tensor = network({**batch, "inputs_embeds": embeddings}).logits
+        return found
 
-    method = LayerIntegratedGradients(logit, network.encoder.get_input_embeddings())
+    embed = network.encoder.get_input_embeddings()
     with torch.no_grad():
-        change = float(logit(ids) - logit(baseline))
-        probability = float(network.head.probabilities(network(inputs).logits)[0, label])
+        inputs = embed(ids)
+        baseline = embed(torch.where(special, ids, torch.full_like(ids, int(tokenizer.pad_token_id or 0))))
+        output = logits(inputs)
+        change = float(output[0, label] - logits(baseline)[0, label])
+        probability = float(network.head.probabilities(output)[0, label])
+    method = IntegratedGradients(logits)
     scores, gap, steps = torch.zeros(ids.shape[1]), 0.0, _STEPS[0]
     for steps in _STEPS:
-        values = method.attribute(ids, baselines=baseline, n_steps=steps, internal_batch_size=16)
+        values = method.attribute(inputs, baseline, target=label, n_steps=steps, internal_batch_size=16)
         scores = values.detach().sum(dim=-1)[0]
         gap = abs(float(scores.sum()) - change) / max(abs(change), 1e-6)
         if gap <= _TOLERANCE:

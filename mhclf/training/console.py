@@ -17,7 +17,9 @@ def print_outcomes(outcomes: Sequence[RunOutcome]) -> None:
     for outcome in outcomes:
         console.print(to_rich(run_table(outcome)))
         again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
-        console.print(f"run folder: {outcome.folder}{again}\nreport:     {outcome.folder / 'report.html'}\n")
+        console.print(
+            f"run folder: {outcome.folder}{again}\nreport:     {outcome.folder / 'report.html'}\n", soft_wrap=True
+        )
     if len(outcomes) > 1:
         for hash_ in dict.fromkeys(outcome.records[0].data_hash for outcome in outcomes):
             same_rows = [outcome for outcome in outcomes if outcome.records[0].data_hash == hash_]

@@ -1,0 +1,136 @@
+"""The front doors as a user meets them: start-up time, exit codes, one message, kill-safe suites."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def door(name, *arguments, cwd=None):
+    environment = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / "experiments" / f"{name}.py"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=300,
+    )
+
+
+def fastest(command, limit):
+    """Best of up to five starts, because the machine may be busy."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY)
+        times.append(time.perf_counter() - start)
+        if times[-1] < limit:
+            break
+    return min(times)
+
+
+def test_help_is_fast():
+    assert fastest([sys.executable, "experiments/train.py", "--help"], 1.5) < 1.5
+
+
+def test_import_is_fast_and_leaves_torch_alone():
+    assert fastest([sys.executable, "-c", "import mhclf"], 0.3) < 0.3
+    code = "import mhclf, mhclf.config.command_line, sys; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "demoo"], "data: no data set is called 'demoo'. Did you mean 'demo'?"),
+        (["--data", "nowhere/x.yaml"], "nowhere/x.yaml: cannot be read (No such file or directory)."),
+        (["--method", "supcom"], "method: no recipe is called 'supcom'. Did you mean 'supcon'?"),
+        (["--encoder", "/no/such/folder"], "encoder: '/no/such/folder' is no folder. Built-in names: minilm, mpnet."),
+        (["--optim.lrr", "1"], "--optim.lrr"),
+        (["--trainer.epochs", "0"], "trainer: epochs must be 1 or more and threads 0 or more."),
+        (["--trainer.precision", "fp8"], "fp8"),
+        (["--seeds", "1,a"], "seeds: '1,a' is no list of whole numbers such as 1,2,3."),
+        (["--data", "dreaddit", "--data-root", "/nowhere"], "the file 'dreaddit/dreaddit-train.csv' was not found"),
+        (["--model.pooling", "men"], "Unknown pooling 'men'. Did you mean 'mean'?"),
+        (["--trainer.accelerator", "gpu"], "no GPU is visible to torch here. Use --trainer.accelerator cpu."),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(arguments, message, tmp_path):
+    found = door("train", *arguments, "--out", str(tmp_path / "runs"), cwd=tmp_path)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert found.stderr.startswith("error: ")
+    assert "Traceback" not in found.stderr
+
+
+def test_a_wrong_label_names_file_row_and_column(tmp_path):
+    (tmp_path / "my.csv").write_text("text,label\nfine today,calm\nnot fine,stresed\n")
+    (tmp_path / "my.yaml").write_text(
+        "name: my\ntask: multiclass\nlabels: [calm, stressed]\nsource: {files: my.csv}\n"
+        "columns: {text: text, label: label}\nsplits: {kind: ratio}\n"
+    )
+    found = door("train", "--data", "my.yaml", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "my.csv, row 2, column 'label': unknown label 'stresed'. Did you mean 'stressed'?" in found.stderr
+
+
+def test_a_cut_group_is_exit_code_3(tmp_path):
+    rows = [{"text": f"post number {n}", "label": "ab"[n % 2], "user": f"u{n % 5}"} for n in range(40)]
+    for split, part in (("train", rows[:30]), ("test", rows[30:])):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    (tmp_path / "cut.yaml").write_text(
+        "name: cut\ntask: multiclass\nlabels: [a, b]\nsource: {files: {train: train.jsonl, test: test.jsonl}}\n"
+        "columns: {text: text, label: label, group: user}\n"
+    )
+    found = door("train", "--data", "cut.yaml", "--method", "tfidf_lr", cwd=tmp_path)
+    assert found.returncode == 3
+    assert "5 groups lie in more than one split" in found.stderr
+
+
+def test_train_prints_the_run_beside_the_baselines_and_the_seeds(tiny_dataset, encoder_folder, tmp_path):
+    arguments = ["--data", str(tiny_dataset), "--encoder", str(encoder_folder("bert")), "--trainer.epochs", "1"]
+    found = door("train", *arguments, "--seeds", "1,2", "--quiet", "--out", "runs", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    for word in ("lara_supcon", "majority", "tfidf_lr", "macro_f1", "sd over seeds", "report.html"):
+        assert word in found.stdout
+    folders = sorted((tmp_path / "runs" / "tiny").iterdir())
+    assert len(folders) == 2
+    assert (folders[0] / "report.html").is_file()
+    again = door("train", *arguments, "--seed", "1", "--quiet", "--out", "runs", cwd=tmp_path)
+    assert again.returncode == 0
+    assert "was complete already" in again.stdout
+
+
+def test_print_config_round_trip(tmp_path):
+    printed = door("train", "--method", "supcon", "--optim.lr", "3e-5", "--print_config")
+    assert printed.returncode == 0
+    assert "lr: 3.0e-05" in printed.stdout
+    (tmp_path / "saved.yaml").write_text(printed.stdout)
+    again = door("train", "--config", str(tmp_path / "saved.yaml"), "--print_config")
+    assert again.stdout == printed.stdout
+
+
+def test_benchmark_refuses_an_unknown_suite():
+    found = door("benchmark", "--suite", "frist")
+    assert found.returncode == 2
+    assert found.stderr.startswith("error: suite: no suite is called 'frist'. Did you mean 'first'?")
+
+
+def test_the_committed_table_is_made_from_the_committed_records():
+    from mhclf.config.suite import read_suite
+    from mhclf.results.suite import read_suite_records
+    from mhclf.results.suite_table import suite_markdown
+
+    for path in sorted((REPOSITORY / "experiments" / "results").glob("*.jsonl")):
+        suite = read_suite(REPOSITORY / "experiments" / "suites", path.stem)
+        command = f"python experiments/benchmark.py --suite {path.stem}"
+        table = (REPOSITORY / "experiments" / "tables" / f"{path.stem}.md").read_text(encoding="utf-8")
+        assert suite_markdown(suite, read_suite_records(path), command) == table

@@ -1,0 +1,143 @@
+"""Attributions: word scores sum to token scores, occlusion and gradients against independent computations."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from explain import attribute
+from explain.attribution import Attribution, scores_per_word
+from mhclf.config.run import BatchConfig, ContrastiveConfig, ModelConfig, OptimConfig, RunConfig, TrainerConfig
+from mhclf.data.spans import words
+from mhclf.errors import ConfigError
+from mhclf.training.run import run
+from mhclf.training.saved import load_run
+
+POSTS = ["my knee hurts when the stairs are wet", "nobody saved me a seat at lunch, again!"]
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta", "xlnet"])
+def trained(request, encoder_folder, tiny_dataset, tmp_path_factory):
+    outcome = run(
+        RunConfig(
+            data=str(tiny_dataset),
+            encoder=str(encoder_folder(request.param)),
+            out=str(tmp_path_factory.mktemp("runs")),
+            report=False,
+            optim=OptimConfig(lr=1e-3, head_lr=1e-2),
+            batch=BatchConfig(size=8),
+            trainer=TrainerConfig(epochs=2, accelerator="cpu", precision="fp32"),
+        )
+    )
+    return load_run(outcome.folder)
+
+
+def test_integrated_gradients_are_complete(trained):
+    network, tokenizer = trained.parts()
+    for text, found in zip(POSTS, attribute(trained, POSTS), strict=True):
+        assert found.method == "integrated_gradients"
+        assert found.target == trained.predict([text])[0]
+        assert found.converged == (found.completeness_gap <= 0.02)
+        encoded = tokenizer(text, return_tensors="pt")
+        ids = encoded.pop("input_ids")
+        special = torch.isin(ids, torch.tensor([tokenizer.cls_token_id, tokenizer.sep_token_id]))
+        baseline = torch.where(special, ids, torch.full_like(ids, tokenizer.pad_token_id))
+        label = trained.labels.index(found.target)
+        embed = network.encoder.get_input_embeddings()
+        with torch.no_grad():
+            change = [network({**encoded, "inputs_embeds": embed(v)}).logits[0, label] for v in (ids, baseline)]
+            whole = network({"input_ids": ids, **encoded}).logits[0, label]
+        assert float(change[0]) == pytest.approx(float(whole), abs=1e-6)
+        assert sum(found.scores) == pytest.approx(float(change[0] - change[1]), rel=0.05, abs=1e-3)
+
+
+def test_integrated_gradients_equal_captums_raw_call(trained):
+    from captum.attr import LayerIntegratedGradients
+
+    network, tokenizer = trained.parts()
+    if network.encoder.config.model_type == "xlnet":
+        pytest.skip("XLNet calls its embedding layer with tokens first, which captum's layer method takes for posts")
+    text = POSTS[0]
+    found = attribute(trained, [text], target="work")[0]
+    encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True, return_special_tokens_mask=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    special = encoded.pop("special_tokens_mask").bool()
+    ids = encoded["input_ids"]
+    baseline = torch.where(special, ids, torch.full_like(ids, tokenizer.pad_token_id))
+
+    def forward(input_ids):
+        rest = {name: value.expand(len(input_ids), -1) for name, value in encoded.items() if name != "input_ids"}
+        return network({"input_ids": input_ids, **rest}).logits[:, 1]
+
+    raw = LayerIntegratedGradients(forward, network.encoder.get_input_embeddings())
+    values = raw.attribute(ids, baselines=baseline, n_steps=found.settings["steps"]).sum(dim=-1)[0]
+    expected = scores_per_word(values.tolist(), [tuple(span) for span in offsets], words(text))
+    assert found.scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_occlusion_equals_one_forward_pass_a_word(trained):
+    network, tokenizer = trained.parts()
+    text = POSTS[1]
+    found = attribute(trained, [text], method="occlusion", target="people")[0]
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    offsets = encoded["offset_mapping"]
+
+    def logit(keep):
+        ids = torch.tensor([[encoded["input_ids"][i] for i in keep]])
+        with torch.no_grad():
+            return float(network({"input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits[0, 2])
+
+    everything = list(range(len(offsets)))
+    for (start, end), score in zip(found.words, found.scores, strict=True):
+        keep = [i for i in everything if not (offsets[i][0] < end and start < offsets[i][1])]
+        assert score == pytest.approx(logit(everything) - logit(keep), abs=1e-5)
+
+
+def test_linear_model_is_explained_by_occlusion(tiny_dataset, tmp_path):
+    outcome = run(
+        RunConfig(
+            data=str(tiny_dataset),
+            method="tfidf_lr",
+            out=str(tmp_path),
+            report=False,
+            model=ModelConfig(kind="tfidf_lr"),
+            contrastive=ContrastiveConfig(weight=0),
+        )
+    )
+    loaded = load_run(outcome.folder)
+    found = attribute(loaded, ["my knee hurts today"], method="occlusion", target="body")[0]
+    logits = loaded.linear.logits(["my knee hurts today", "my  hurts today"])[:, 0]
+    assert found.scores[1] == pytest.approx(logits[0] - logits[1])
+    assert {word for word, _ in found.top(2)} <= {"my", "knee", "hurts"}
+
+
+def test_refusals(trained):
+    with pytest.raises(ConfigError, match="Unknown attribution method 'oclusion'. Did you mean 'occlusion'?"):
+        attribute(trained, POSTS, method="oclusion")
+    with pytest.raises(ConfigError, match="'bodi' is none of the labels body, work, people. Did you mean 'body'?"):
+        attribute(trained, POSTS, target="bodi")
+    with pytest.raises(ConfigError, match="give a list of posts"):
+        attribute(trained, POSTS[0])
+
+
+def test_it_renders_itself_and_escapes_everything():
+    text = "<script>alert(1)</script> & me"
+    spans = words(text)
+    page = Attribution(text, tuple(spans), tuple(np.linspace(-1, 1, len(spans))), "<b>", 0.5, "x")._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;" in page
+    assert "<b>&lt;b&gt;</b>" in page
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60), st.integers(0, 5))
+def test_word_scores_sum_to_token_scores(text, seed):
+    spans = words(text)
+    generator = np.random.default_rng(seed)
+    cuts = sorted({0, len(text), *generator.integers(0, len(text) + 1, 8).tolist()})
+    tokens = [(start, end) for start, end in pairwise(cuts) if text[start:end].strip()]
+    scores = generator.normal(size=len(tokens))
+    assert sum(scores_per_word(scores, tokens, spans)) == pytest.approx(scores.sum())
