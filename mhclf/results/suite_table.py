@@ -9,7 +9,7 @@ from mhclf.config.suite import SuiteConfig
 from mhclf.evaluation import Comparison, holm, paired_correctness
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, effective_layers, layer_agreement
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows
-from mhclf.results.tables import Cell, Column, Table, format_interval, format_number, to_markdown
+from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, format_number, to_markdown
 
 _LEVEL = 0.05
 
@@ -163,7 +163,7 @@ def _summary_cell(summary: SuiteSummary, best: float) -> str:
     text = format_interval(summary.mean, summary.ci_low, summary.ci_high)
     if summary.sd is not None:
         text += f" ± {format_number(summary.sd)}"
-    return f"**{text}**" if summary.mean == best else text
+    return Strong(text) if summary.mean == best else text
 
 
 def _comparison_cells(comparison: Comparison | None, p_value: float | None) -> tuple[Cell, Cell]:

@@ -14,6 +14,14 @@ from mhclf.errors import DataError
 from mhclf.results.escape import escape_latex, escape_markdown, guard_formula, plain
 
 Cell = str | int | float | None
+
+
+class Strong(str):
+    """A text cell in bold: the best of its column."""
+
+    __slots__ = ()
+
+
 UNDEFINED = "\u2013"
 UP, DOWN = "\u2191", "\u2193"
 _ARROWS = {"higher": UP, "lower": DOWN, None: ""}
@@ -156,7 +164,7 @@ def to_rich(table: Table) -> rich.table.Table:
     for column in table.columns:
         target.add_column(Text(plain(column.heading)), justify=column.align, overflow="fold")
     for row in table.formatted():
-        target.add_row(*(Text(plain(text)) for text in row))
+        target.add_row(*(Text(plain(text), style="bold" if isinstance(text, Strong) else "") for text in row))
     return target
 
 
@@ -166,7 +174,7 @@ def _format(cell: Cell, column: Column) -> str:
         return UNDEFINED
     if isinstance(cell, float):
         return format_number(cell, column.digits)
-    return str(cell)
+    return cell if isinstance(cell, Strong) else str(cell)
 
 
 def _csv_cell(cell: Cell) -> str:
@@ -181,13 +189,16 @@ def _csv_cell(cell: Cell) -> str:
 def _markdown_cell(text: str) -> str:
     """Return one cell for Markdown; a leading minus cannot start a list inside a table."""
     escaped = escape_markdown(text)
-    return escaped[1:] if escaped.startswith("\\-") else escaped
+    escaped = escaped[1:] if escaped.startswith("\\-") else escaped
+    return f"**{escaped}**" if isinstance(text, Strong) else escaped
 
 
 def _latex_cell(text: str) -> str:
     """Return one cell for LaTeX; the minus of a number is a minus, not a hyphen."""
     escaped = escape_latex(text)
-    return "$-$" + escaped[1:] if escaped.startswith("-") and escaped[1:2].isdigit() else escaped
+    if escaped.startswith("-") and escaped[1:2].isdigit():
+        escaped = "$-$" + escaped[1:]
+    return rf"\textbf{{{escaped}}}" if isinstance(text, Strong) else escaped
 
 
 def _pipes(cells: Sequence[str]) -> str:

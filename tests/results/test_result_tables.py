@@ -185,3 +185,15 @@ def test_any_text_keeps_the_shape_of_a_table(text: str) -> None:
     assert len(rows) == 2
     assert rows[1][1] == "1.0"
     assert not rows[1][0].startswith(("=", "+", "@", "\t"))
+
+
+def test_strong_cells_are_bold_in_every_writer():
+    from mhclf.results.tables import Strong, to_rich
+
+    table = Table("", (Column("method"), Column("score")), (("a_b", Strong("0.5 *")), ("c", Strong("-1.0"))))
+    assert "| a\\_b | **0.5 \\*** |" in to_markdown(table)
+    assert "| c | **-1.0** |" in to_markdown(table)
+    assert "a\\_b & \\textbf{0.5 *}" in to_latex(table)
+    assert "\\textbf{$-$1.0}" in to_latex(table)
+    assert to_csv(table) == "method,score\na_b,0.5 *\nc,'-1.0\n"
+    assert to_rich(table).columns[1]._cells[0].style == "bold"
