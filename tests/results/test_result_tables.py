@@ -195,5 +195,5 @@ def test_strong_cells_are_bold_in_every_writer():
     assert "| c | **-1.0** |" in to_markdown(table)
     assert "a\\_b & \\textbf{0.5 *}" in to_latex(table)
     assert "\\textbf{$-$1.0}" in to_latex(table)
-    assert to_csv(table) == "method,score\na_b,0.5 *\nc,'-1.0\n"
+    assert to_csv(table) == "method,score\na_b,0.5 *\nc,-1.0\n"
     assert to_rich(table).columns[1]._cells[0].style == "bold"
