@@ -24,8 +24,8 @@ class LayerFindings:
     gate : float or None
         Factor of the mixture beside the last layer; None where the aggregation has no gate.
     kl_from_uniform, kl_per_input_mean, kl_maximum, uniform_interval : float
-        Nats: divergence of the mean weights from 1/L, mean divergence of single posts, ln L, and what an even
-        mixture would show by chance.
+        Nats: divergence of the mean weights from 1/L, mean divergence of single posts, ln L, and the
+        divergence up to which a mixture counts as even.
     distinguishable_from_uniform : bool
         Whether the divergence exceeds `uniform_interval`.
     per_class : mapping of str to tuple of float
@@ -102,9 +102,9 @@ class LayerFindings:
 
 def uniform_sentence(layers: LayerFindings) -> str:
     """Return in one sentence whether the mean weights can be told from an even mixture, with the numbers."""
-    chance = f"an even mixture would show up to {_nats(layers.uniform_interval)} by chance"
+    threshold = f"up to {_nats(layers.uniform_interval)} counts as even"
     scale = f"{layers.n} posts; the maximum is {format_number(layers.kl_maximum, 2)}"
-    divergence = f"their divergence from it is {_nats(layers.kl_from_uniform)} nats, and {chance} ({scale})"
+    divergence = f"their divergence from it is {_nats(layers.kl_from_uniform)} nats; {threshold} ({scale})"
     if layers.distinguishable_from_uniform:
         return f"The mean layer weights differ from an even mixture: {divergence}."
     return f"The mean layer weights cannot be told from an even mixture: {divergence}. Read no preference into them."

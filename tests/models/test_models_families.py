@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import FAMILIES
+from support import FAMILIES
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import mhclf.hf  # noqa: F401

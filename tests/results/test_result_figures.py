@@ -135,8 +135,8 @@ def test_risk_by_coverage_keeps_ties_together() -> None:
 def test_layer_weights_say_what_may_be_said() -> None:
     joined = " ".join(words(layer_weights(LayerFindings.from_mapping(EVEN)))).replace("\n", " ")
     assert (
-        "The mean layer weights cannot be told from an even mixture: their divergence from it is 0.00010 nats, "
-        "and an even mixture would show up to 0.0010 by chance (60 posts; the maximum is 0.69). Read no preference "
+        "The mean layer weights cannot be told from an even mixture: their divergence from it is 0.00010 nats; "
+        "up to 0.0010 counts as even (60 posts; the maximum is 0.69). Read no preference "
         "into them. Gate: 0.250."
     ) in joined
     assert "even weight (1/2)" in joined

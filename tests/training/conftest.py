@@ -2,7 +2,7 @@
 
 import pytest
 
-from mhclf.config.run import BatchConfig, ContrastiveConfig, ModelConfig, OptimConfig, RunConfig, TrainerConfig
+from mhclf.config.run import BatchConfig, OptimConfig, RunConfig, TrainerConfig
 
 
 @pytest.fixture
@@ -22,6 +22,3 @@ def tiny_config(encoder_folder, tiny_dataset, tmp_path):
         return RunConfig(**(settings | changes))
 
     return config
-
-
-LINEAR = {"method": "tfidf_lr", "model": ModelConfig(kind="tfidf_lr"), "contrastive": ContrastiveConfig(weight=0)}

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import SENTENCES
 from filelock import FileLock
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+from support import LINEAR, SENTENCES, write_tiny_dataset
 
 from mhclf.config.run import AuditConfig, ModelConfig, OptimConfig, TrainerConfig
 from mhclf.config.structure import to_mapping, write_yaml
@@ -197,8 +197,6 @@ def test_multilabel_run(encoder_folder, tiny_multilabel, tiny_config):
 
 
 def test_linear_run_saves_without_pickle_and_loads(tiny_config):
-    from training.conftest import LINEAR
-
     outcome = run(tiny_config(**LINEAR))
     loaded = load_run(outcome.folder)
     saved = read_predictions(outcome.folder)
@@ -291,8 +289,6 @@ def test_expected_failures_come_before_any_folder(tiny_config, tmp_path):
 
 
 def test_a_leak_stops_the_run_on_request(tmp_path, tiny_config):
-    from conftest import write_tiny_dataset
-
     path = write_tiny_dataset(tmp_path / "leaky")
     rows = (tmp_path / "leaky" / "tiny.jsonl").read_text().splitlines()
     doubled = [json.loads(row) | {"id": f"again-{i}", "group": f"again-{i}"} for i, row in enumerate(rows)]

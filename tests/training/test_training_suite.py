@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import SENTENCES
+from support import LINEAR, SENTENCES
 
 from mhclf.config.run import TrainerConfig
 from mhclf.config.suite import SuiteConfig
@@ -14,8 +14,6 @@ from mhclf.results.suite_table import suite_markdown
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
 from mhclf.training.suite import carry_out, complete_cells, gather
-
-from .conftest import LINEAR
 
 
 @pytest.fixture
