@@ -1,6 +1,8 @@
 """The encoder: any Hugging Face encoder, with every layer's hidden states."""
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -31,6 +33,20 @@ def load_tokenizer(source: EncoderSource) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Silence transformers' progress bars and load reports (a left-out pooler is wanted), then restore them."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
 def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedModel:
     """Load an encoder in float32, without a pooler.
 
@@ -46,29 +62,25 @@ def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedMo
     ConfigError
         If the name cannot be loaded; says which local names work.
     """
-    quiet = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source.location, local_files_only=source.local)
         if config.is_encoder_decoder or getattr(config, "is_decoder", False):
             raise ConfigError(f"encoder: '{source.name}' is a {config.model_type} decoder; give an encoder.")
         # An fp16 checkpoint would load as fp16: precision belongs to the trainer.
-        encoder: PreTrainedModel = AutoModel.from_pretrained(
-            source.location,
-            config=config,
-            dtype=torch.float32,
-            local_files_only=source.local,
-            use_safetensors=True,
-            **_build_options(config, attention),
-        )
+        with quiet_loading():
+            encoder: PreTrainedModel = AutoModel.from_pretrained(
+                source.location,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=source.local,
+                use_safetensors=True,
+                **_build_options(config, attention),
+            )
         return encoder
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise _unreachable(source, error) from error
-    finally:
-        transformers_logging.set_verbosity(quiet)
 
 
 def build_encoder(config: Any, attention: str = "sdpa") -> PreTrainedModel:

@@ -1,10 +1,13 @@
 """What a door prints when runs end: the run beside the baselines, and mean, sd and interval over seeds."""
 
+import json
 from collections.abc import Sequence
 
+import numpy as np
 import rich.console
 
 from mhclf.evaluation import hierarchical_interval
+from mhclf.evaluation.layers import layer_agreement
 from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval, format_number, to_rich
 from mhclf.training.run import RunOutcome
@@ -64,8 +67,23 @@ def seeds_table(outcomes: Sequence[RunOutcome]) -> Table:
         for name, item in intervals.items()
         if "/" not in name
     )
-    note = "interval: bootstrap over posts (groups) and seeds together"
-    return Table(f"{outcomes[0].records[0].dataset}, {split}, seeds {seeds}", columns, rows, (note,))
+    notes = ["interval: bootstrap over posts (groups) and seeds together", *_layer_notes(outcomes)]
+    return Table(f"{outcomes[0].records[0].dataset}, {split}, seeds {seeds}", columns, rows, tuple(notes))
+
+
+def _layer_notes(outcomes: Sequence[RunOutcome]) -> list[str]:
+    """Say how far the seeds agree on the layers, where the runs have layer weights."""
+    files = [outcome.folder / "layers.json" for outcome in outcomes]
+    if not all(file.is_file() for file in files):
+        return []
+    layers = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    agreement = layer_agreement([np.array(item["weights_mean"]) for item in layers])
+    told = sum(item["distinguishable_from_uniform"] for item in layers)
+    return [
+        f"layer weights: {told} of {len(layers)} seeds can be told from uniform; agreement of seeds "
+        f"{format_number(agreement.mean_tau, 2)} (Kendall tau), largest difference of a mean weight "
+        f"{format_number(agreement.largest_difference, 2)}"
+    ]
 
 
 def _shown_split(records: Sequence[ResultRecord]) -> str:

@@ -99,7 +99,15 @@ def test_train_prints_the_run_beside_the_baselines_and_the_seeds(tiny_dataset, e
     arguments = ["--data", str(tiny_dataset), "--encoder", str(encoder_folder("bert")), "--trainer.epochs", "1"]
     found = door("train", *arguments, "--seeds", "1,2", "--quiet", "--out", "runs", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
-    for word in ("lara_supcon", "majority", "tfidf_lr", "macro_f1", "sd over seeds", "report.html"):
+    for word in (
+        "lara_supcon",
+        "majority",
+        "tfidf_lr",
+        "macro_f1",
+        "sd over seeds",
+        "agreement of seeds",
+        "report.html",
+    ):
         assert word in found.stdout
     folders = sorted((tmp_path / "runs" / "tiny").iterdir())
     assert len(folders) == 2
