@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     records_file = target / "results" / f"{suite.name}.jsonl"
 
     from mhclf.results.files import write_text
-    from mhclf.results.suite import read_suite_records, write_suite_records
+    from mhclf.results.suite import merge_suite_records, read_suite_records, write_suite_records
     from mhclf.results.suite_table import suite_markdown
 
     failures = 0
@@ -47,8 +47,15 @@ def main(argv: Sequence[str]) -> int:
             name = f"{config.data} {config.method} seed {config.seed}"
             print(f"[{number}/{len(configs)}] {name}: {state}", flush=True)
 
-        cells = complete_cells(configs) if arguments.no_run else carry_out(configs, report)
-        write_suite_records(records_file, gather(cells))
+        try:
+            cells = complete_cells(configs) if arguments.no_run else carry_out(configs, report)
+        except KeyboardInterrupt:
+            print("stopped; what is complete is written with --no-run, the same command goes on")
+            raise
+        gathered = gather(cells)
+        if records_file.is_file():
+            gathered = merge_suite_records(read_suite_records(records_file), gathered)
+        write_suite_records(records_file, gathered)
         failures = sum(cell.outcome is None for cell in cells)
     records = read_suite_records(records_file)
     command = f"python experiments/benchmark.py --suite {suite.name}"

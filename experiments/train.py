@@ -6,14 +6,12 @@ Without arguments: the demo corpus, MiniLM, layer-attentive residuals with the s
 """
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mhclf.config.command_line import parse_run, parse_seeds, recipe_names, run_door
 from mhclf.data.locate import find_dataset
-from mhclf.errors import ConfigError
 from mhclf.models.weights import resolve_encoder
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
@@ -26,8 +24,6 @@ def main(argv: Sequence[str]) -> int:
     extra = arguments.extra
     seeds = parse_seeds(extra["seeds"], "seeds") if extra["seeds"] else [arguments.config.seed]
     splits = parse_seeds(extra["split_seeds"], "split_seeds") if extra["split_seeds"] else [arguments.config.split_seed]
-    if extra["quiet"] and extra["verbose"]:
-        raise ConfigError("give --quiet or --verbose, not both.")
     level = logging.WARNING if extra["quiet"] else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("mhclf").setLevel(level)
@@ -55,9 +51,7 @@ def _add_options(parser: object) -> None:
     add("--split_seeds", metavar="1,2", help="repeated splits (for sets without a given test)")
     add("--overwrite", action="store_true", help="start afresh where the run exists")
     add("--quiet", action="store_true", help="no progress bars")
-    add("--verbose", action="store_true", help="all messages")
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(RECIPES.parent.parent))
     run_door(main)

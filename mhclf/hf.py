@@ -100,8 +100,10 @@ class MhclfForSequenceClassification(PreTrainedModel):
 def to_hugging_face(network: ClassifierNetwork, post_length: int) -> MhclfForSequenceClassification:
     """Return a trained network as a Hugging Face model, without the projection head."""
     names = list(network.config.labels)
+    # The folder that the encoder was loaded from is nobody else's business.
+    encoder = {key: value for key, value in network.encoder.config.to_dict().items() if key != "_name_or_path"}
     config = MhclfConfig(
-        encoder=network.encoder.config.to_dict(),
+        encoder=encoder,
         task=network.config.task,
         aggregation=network.config.aggregation,
         pooling=network.config.pooling,

@@ -134,6 +134,11 @@ def parse_run(
     if parsed.get("no_test"):
         given["test"] = False
     file = read_yaml(Path(parsed["config"])) if parsed.get("config") else {}
+    if "method" in given and file.get("method") not in (None, given["method"]):
+        raise ConfigError(
+            f"{parsed['config']}: holds the settings of method '{file['method']}', which would lie above those of "
+            f"'{given['method']}'. Leave --method out, or keep in the file only what differs from the recipe."
+        )
     config = build_config(recipes, file, to_mapping(given))
     if printing:
         sys.stdout.write(write_yaml(to_mapping(config)))

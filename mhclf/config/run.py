@@ -1,6 +1,7 @@
 """Every setting of one run; each key is also an option of the front doors."""
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 from mhclf.errors import ConfigError
@@ -187,3 +188,12 @@ class RunConfig:
             raise ConfigError(f"split_seed: is {self.split_seed}, expected a whole number from 0 to 2**31 - 1.")
         if self.protocol != "sound":
             raise ConfigError(f"protocol: '{self.protocol}' cannot be replayed by a training run yet; use 'sound'.")
+
+
+def short_name(name: str) -> str:
+    """Return the name under which records keep a data set or encoder: no path of a machine, no separators."""
+    path = PurePath(name)
+    if path.suffix in {".yaml", ".yml"}:
+        return path.stem
+    is_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    return path.name if is_path else name.replace("/", "--")

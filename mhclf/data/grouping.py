@@ -11,16 +11,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mhclf.data.load import load_table
+from mhclf.data.load import GROUP_FILE_HEADER, load_table, source_texts_hash
+from mhclf.data.spans import letters_and_digits
 from mhclf.errors import MhclfError
 
 _SHORTEST = 25
 """Letters and digits that a row needs before containment says anything about its origin."""
-
-
-def fold(text: str) -> str:
-    """Return the letters and digits of a text in lower case."""
-    return "".join(character for character in text.lower() if character.isalnum())
 
 
 def group_by_posts(texts: list[str], posts: list[str]) -> list[int]:
@@ -38,7 +34,7 @@ def group_by_posts(texts: list[str], posts: list[str]) -> list[int]:
     Containment is by letters and digits, and only for rows with 25 of them or more. A row inside several posts joins
     them (repeated posts). Candidates come from an index of 20-character pieces, so that time grows with the text.
     """
-    rows, long_posts = [fold(text) for text in texts], [fold(post) for post in posts]
+    rows, long_posts = [letters_and_digits(text) for text in texts], [letters_and_digits(post) for post in posts]
     index: dict[str, set[int]] = defaultdict(set)
     for number, post in enumerate(long_posts):
         for start in range(len(post) - 19):
@@ -68,11 +64,13 @@ def main() -> int:
     parser.add_argument("--data-root", default=None)
     arguments = parser.parse_args()
     try:
+        texts_hash = source_texts_hash(arguments.data, arguments.data_root)
         rows = load_table(arguments.data, data_root=arguments.data_root, read_groups=False)
         posts = load_table(arguments.posts, data_root=arguments.data_root)
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    sys.stdout.write(f"{GROUP_FILE_HEADER}{texts_hash}\n")
     sys.stdout.write("".join(f"{group}\n" for group in group_by_posts(rows.texts, posts.texts)))
     return 0
 

@@ -1,5 +1,6 @@
 """From a YAML to a table: read, check, repair, mask, locate rationales, split."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +21,14 @@ from mhclf.data.repair import (
     mask_with_spans,
     repair_encoding,
 )
-from mhclf.data.spans import merge_spans
+from mhclf.data.spans import letters_and_digits, merge_spans
 from mhclf.data.splits import assign_splits
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import DataError
 from mhclf.registry import nearest
+
+GROUP_FILE_HEADER = "# texts sha256 "
+"""First line of a group file: the rows that its numbers belong to."""
 
 _SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
@@ -67,7 +71,7 @@ def load_table(
     config = located.config
     table = _build(config, raw, row_names, mask)
     if config.columns.group_file and read_groups:
-        groups = _read_groups(located.path.parent / config.columns.group_file, len(table))
+        groups = _read_groups(located.path.parent / config.columns.group_file, len(table), _texts_hash(config, raw))
         table = PostTable(config, table.frame.assign(group=groups), table.targets, table.rationales, table.counts)
     return assign_splits(table, split_seed)
 
@@ -324,12 +328,27 @@ def _token_to_characters(text: str, spans: list[tuple[int, int]], where: str) ->
     return [(offsets[start][0], offsets[end - 1][1]) for start, end in spans]
 
 
-def _read_groups(path: Path, rows: int) -> list[str]:
+def source_texts_hash(name: str, data_root: str | None = None) -> str:
+    """Return a hash of a set's texts as its files hold them: what a group file belongs to."""
+    located = find_dataset(name)
+    return _texts_hash(located.config, _read_rows(located, data_root)[0])
+
+
+def _texts_hash(config: DatasetConfig, raw: pd.DataFrame) -> str:
+    folded = "\n".join(letters_and_digits(str(text)) for text in raw[config.columns.text])
+    return hashlib.sha256(folded.encode("utf-8")).hexdigest()
+
+
+def _read_groups(path: Path, rows: int, texts_hash: str) -> list[str]:
     try:
-        groups = path.read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise DataError(f"{path}: the group file cannot be read ({reason}).") from error
+    groups = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if len(groups) != rows:
         raise DataError(f"{path}: holds {len(groups)} group numbers for {rows} rows. Make it again for these files.")
+    for line in lines:
+        if line.startswith(GROUP_FILE_HEADER) and line.removeprefix(GROUP_FILE_HEADER).strip() != texts_hash:
+            raise DataError(f"{path}: was made for other rows or another order. Make it again for these files.")
     return groups

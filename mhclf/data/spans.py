@@ -22,6 +22,11 @@ class Edit:
     length: int
 
 
+def letters_and_digits(text: str) -> str:
+    """Return the letters and digits of a text in lower case: what stays the same when signs are repaired or lost."""
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
 def words(text: str) -> list[Span]:
     """Return the spans of the words and signs of `text`, in order, not overlapping.
 

@@ -122,6 +122,15 @@ def hidden_states(encoder: nn.Module, batch: dict[str, Tensor], every_layer: boo
     return (*output.hidden_states[:-1], output.last_hidden_state)
 
 
+def longest_input(encoder: nn.Module) -> int | None:
+    """Return how many tokens the encoder has positions for; None where positions are relative."""
+    for name, module in encoder.named_modules():
+        if name.rsplit(".", 1)[-1] == "position_embeddings" and isinstance(module, nn.Embedding):
+            # RoBERTa and its kin start counting behind the padding token's number.
+            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return None
+
+
 def layer_names(encoder: PreTrainedModel) -> list[str]:
     """Return 'embeddings', 'layer 1', ... in the order of `hidden_states`."""
     count = int(encoder.config.num_hidden_layers)

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mhclf.config.run import short_name
 from mhclf.errors import ConfigError, RunError
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -27,11 +28,14 @@ class EncoderSource:
         A local folder or a hub name, for `from_pretrained`.
     local : bool
         Whether it is a folder here; a hub is asked only for names that are none.
+    sha256 : str
+        Of the weights, where they lie here; tells two folders of one name apart.
     """
 
     name: str
     location: str
     local: bool
+    sha256: str = ""
 
 
 def cache_folder() -> Path:
@@ -55,17 +59,19 @@ def resolve_encoder(name: str) -> EncoderSource:
         If an embedded one's weights have another hash than the published ones.
     """
     if name == "minilm":
-        return EncoderSource(name, str(_minilm_folder()), True)
+        return EncoderSource(name, str(_minilm_folder()), True, MINILM_SHA256)
     if name == "mpnet":
-        return EncoderSource(name, str(_mpnet_folder()), True)
+        return EncoderSource(name, str(_mpnet_folder()), True, MPNET_SHA256)
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ConfigError(f"encoder: the folder '{name}' has no config.json. Give a folder saved by transformers.")
-        return EncoderSource(path.resolve().name, str(path), True)
+        weights = path / "model.safetensors"
+        sha256 = file_sha256(weights) if weights.is_file() else ""
+        return EncoderSource(short_name(str(path.resolve())), str(path), True, sha256)
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or path.exists():
         raise ConfigError(f"encoder: '{name}' is no folder. Built-in names: {', '.join(EMBEDDED)}.")
-    return EncoderSource(name.replace("/", "--"), name, False)
+    return EncoderSource(short_name(name), name, False)
 
 
 def _minilm_folder() -> Path:
@@ -95,13 +101,18 @@ def verify(path: Path, sha256: str) -> None:
     RunError
         If it is missing or another.
     """
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}). Install the weights again.") from error
+    found = file_sha256(path)
     if found != sha256:
         raise RunError(f"{path}: has SHA-256 {found}, expected {sha256}. Remove it and install the weights again.")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}). Install the weights again.") from error
 
 
 def unpack_mpnet(parts: Path) -> Path:

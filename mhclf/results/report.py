@@ -217,6 +217,6 @@ def _data(run: RunFiles) -> dict[str, Any]:
         "counts": counts_table(manifest),
         "findings": findings_table(manifest),
         "data": [(key, value) for key, value in words if value],
-        "config": flatten(run.config),
+        "config": [(key, value) for key, value in flatten(run.config) if key not in {"out", "data_root"}],
         "environment": flatten(run.environment),
     }

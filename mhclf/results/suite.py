@@ -107,6 +107,44 @@ def write_suite_records(path: Path, records: SuiteRecords) -> Path:
     return write_text(path, "".join(f"{line}\n" for line in lines))
 
 
+def merge_suite_records(earlier: SuiteRecords, newer: SuiteRecords) -> SuiteRecords:
+    """Lay newer records over earlier ones, so that a machine with fewer runs does not take numbers away.
+
+    A method on a data set keeps its earlier records where they hold seeds that the newer ones lack (of the same data).
+    """
+
+    def seeds(records: SuiteRecords) -> dict[tuple[str, str, str, str], set[int]]:
+        found: dict[tuple[str, str, str, str], set[int]] = {}
+        for run in records.runs:
+            if not run.error:
+                found.setdefault((run.dataset, run.method, run.encoder, run.data_hash), set()).add(run.seed)
+        return found
+
+    ours, theirs = seeds(newer), seeds(earlier)
+    hashes = {rows.dataset: rows.data_hash for rows in newer.rows}
+    kept = {
+        (dataset, method, encoder)
+        for (dataset, method, encoder, data_hash), found in theirs.items()
+        if found - ours.get((dataset, method, encoder, data_hash), set())
+        and hashes.get(dataset, data_hash) == data_hash
+    }
+
+    def is_kept(item: SuiteRun | SuiteSummary) -> bool:
+        return (item.dataset, item.method, item.encoder) in kept
+
+    return SuiteRecords(
+        (*newer.rows, *(rows for rows in earlier.rows if rows.dataset not in hashes)),
+        (
+            *(run for run in newer.runs if not is_kept(run)),
+            *(run for run in earlier.runs if is_kept(run) and not run.error),
+        ),
+        (
+            *(item for item in newer.summaries if not is_kept(item)),
+            *(item for item in earlier.summaries if is_kept(item)),
+        ),
+    )
+
+
 def read_suite_records(path: Path) -> SuiteRecords:
     """Read the records back.
 

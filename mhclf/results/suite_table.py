@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mhclf.config.run import short_name
 from mhclf.config.suite import SuiteConfig
 from mhclf.evaluation import Comparison, holm, paired_correctness
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, effective_layers, layer_agreement
@@ -26,7 +27,8 @@ def suite_markdown(suite: SuiteConfig, records: SuiteRecords, command: str) -> s
         "the p-value of a paired permutation test, Holm-corrected within the table. Bold marks the largest mean, not "
         "significance; * marks p < .05 after correction.\n"
     )
-    for rows in sorted(records.rows, key=lambda item: suite.datasets.index(item.dataset)):
+    order = [short_name(dataset) for dataset in suite.datasets]
+    for rows in sorted(records.rows, key=lambda item: order.index(item.dataset)):
         parts.append(to_markdown(dataset_table(suite, records, rows)))
     layers = layers_table(suite, records)
     if layers.rows:
@@ -54,17 +56,23 @@ def dataset_table(suite: SuiteConfig, records: SuiteRecords, rows: TestRows) -> 
             runs = _runs(records, rows.dataset, method, encoder)
             if not runs:
                 gap = "not run"
-                lines.append((method, gap, *([None] * (len(metrics) + 3))))
+                lines.append((method, encoder, gap, *([None] * (len(metrics) + 3))))
                 continue
             cells: list[Cell] = []
             for metric in metrics:
-                found = [s for s in _summaries(records, rows.dataset, metric) if s.method == method]
+                found = [
+                    summary
+                    for summary in _summaries(records, rows.dataset, metric)
+                    if summary.method == method and _fits(summary.encoder, encoder)
+                ]
                 cells.append(_summary_cell(found[0], max(means[metric])) if found else None)
             comparison, p_value = compared.get((method, encoder), (None, None))
             minutes = float(np.mean([run.seconds for run in runs])) / 60
-            lines.append((method, len(runs), *cells, *_comparison_cells(comparison, p_value), f"{minutes:.1f}"))
+            compared_cells = _comparison_cells(comparison, p_value)
+            lines.append((method, runs[0].encoder, len(runs), *cells, *compared_cells, f"{minutes:.1f}"))
     columns = (
         Column("method"),
+        Column("encoder"),
         Column("seeds", "right"),
         *(Column(metric, "right", "higher") for metric in metrics),
         Column(f"accuracy vs {suite.baseline}", "right"),
@@ -83,7 +91,7 @@ def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
     for dataset in suite.datasets:
         for encoder in suite.encoders:
             for method in suite.methods:
-                runs = [run for run in _runs(records, dataset, method, encoder) if run.layers]
+                runs = [run for run in _runs(records, short_name(dataset), method, encoder) if run.layers]
                 if not runs:
                     continue
                 layers = [run.layers or {} for run in runs]
@@ -93,8 +101,8 @@ def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
                 told = sum(value > UNIFORM_THRESHOLD for value in kl)
                 lines.append(
                     (
-                        dataset,
-                        method,
+                        short_name(dataset),
+                        f"{method} ({runs[0].encoder})",
                         _series(weights.mean(axis=0)),
                         _series(np.mean([item["contribution_mean"] for item in layers], axis=0)),
                         format_number(float(np.mean([item["gate"] for item in layers]))),
@@ -146,13 +154,17 @@ def _correct(run: SuiteRun) -> npt.NDArray[np.float64]:
 
 
 def _runs(records: SuiteRecords, dataset: str, method: str, encoder: str) -> list[SuiteRun]:
-    # The linear baseline has no encoder: it stands beside each.
     found = [
         run
         for run in records.runs
-        if run.dataset == dataset and run.method == method and not run.error and run.encoder in {encoder, "tfidf"}
+        if run.dataset == dataset and run.method == method and not run.error and _fits(run.encoder, encoder)
     ]
     return sorted(found, key=lambda run: run.seed)
+
+
+def _fits(recorded: str, encoder: str) -> bool:
+    """Whether a record belongs to a suite's encoder; the linear baseline has none and stands beside each."""
+    return recorded in {short_name(encoder), "tfidf"}
 
 
 def _summaries(records: SuiteRecords, dataset: str, metric: str) -> list[SuiteSummary]:

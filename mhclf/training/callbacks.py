@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,13 @@ class TrainingLog(Callback):
         The file; rows of steps that a resumed run will repeat are cut off first.
     headline_metric : str
         Gives the column `validation_<metric>`.
+    on_epoch : callable
+        Called after each epoch, to note the time spent so far.
     """
 
-    def __init__(self, path: Path, headline_metric: str) -> None:
+    def __init__(self, path: Path, headline_metric: str, on_epoch: Callable[[], None]) -> None:
         self.path = path
+        self.on_epoch = on_epoch
         self.metric = headline_metric
         self.columns = (*_COLUMNS, f"validation_{headline_metric}")
         self._rows: list[dict[str, Any]] = []
@@ -102,6 +106,7 @@ class TrainingLog(Callback):
             }
         )
         self._flush()
+        self.on_epoch()
 
     def _flush(self) -> None:
         with self.path.open("a", newline="", encoding="utf-8") as file:

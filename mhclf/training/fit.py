@@ -1,6 +1,7 @@
 """Fitting a network: the trainer, its checkpoints, and going on where a killed run stopped."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from transformers import PreTrainedTokenizerBase
 from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import TokenisedPosts, batch_loader
-from mhclf.errors import RunError
-from mhclf.evaluation import metric_names
+from mhclf.errors import ConfigError, RunError
 from mhclf.losses.objective import Objective
-from mhclf.models.encoder import load_encoder, load_tokenizer
+from mhclf.models.encoder import load_encoder, load_tokenizer, longest_input
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import EncoderSource
 from mhclf.training.callbacks import TrainingLog
@@ -53,7 +53,13 @@ def build_network(table: PostTable, config: RunConfig, source: EncoderSource, at
 
 
 def fit_network(
-    table: PostTable, config: RunConfig, source: EncoderSource, attention: str, max_length: int, folder: RunFolder
+    table: PostTable,
+    config: RunConfig,
+    source: EncoderSource,
+    attention: str,
+    max_length: int,
+    folder: RunFolder,
+    on_epoch: Callable[[], None],
 ) -> Fitted:
     """Train on `train`, choose by `validation`; test rows are not touched.
 
@@ -68,9 +74,12 @@ def fit_network(
     train_posts = TokenisedPosts(tokenizer, train.texts, train.targets, max_length)
     validation_posts = TokenisedPosts(tokenizer, validation.texts, validation.targets, max_length)
     network = build_network(table, config, source, attention)
+    positions = longest_input(network.encoder)
+    if positions is not None and max_length > positions:
+        raise ConfigError(
+            f"max_length: is {max_length}, but the encoder '{source.name}' reads {positions} tokens at most."
+        )
     metric = table.config.headline_metric
-    if metric not in metric_names(table.config.task, table.labels):
-        metric = "macro_f1"
     plan = ClassificationPlan(
         network, Objective(table.config.task, config.contrastive), config.optim, config.seed, metric
     )
@@ -88,7 +97,7 @@ def fit_network(
         accelerator=config.trainer.accelerator,
         devices=1,
         precision="bf16-mixed" if resolve_precision(config.trainer) == "bf16" else "32-true",
-        callbacks=[TrainingLog(folder.path / "training_log.csv", metric), best, last, *_progress_bar()],
+        callbacks=[TrainingLog(folder.path / "training_log.csv", metric, on_epoch), best, last, *_progress_bar()],
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=logger.isEnabledFor(logging.INFO),

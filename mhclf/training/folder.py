@@ -10,10 +10,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.data.manifest import content_hash
-from mhclf.errors import RunError
+from mhclf.errors import ConfigError, RunError
+from mhclf.models.weights import EncoderSource
 from mhclf.results.files import write_text
 
 _NOT_HASHED = ("out", "data_root", "report")
@@ -81,14 +83,19 @@ class RunFolder:
             raise RunError(
                 f"{error.filename or self.path}: cannot be written. Check permissions or change --out."
             ) from error
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConfigError(f"out: {self.path} cannot be made: a file is in the way. Change --out.") from error
 
 
-def run_folder(config: RunConfig, data_name: str, encoder_name: str, data_hash: str) -> RunFolder:
-    """Return the folder of a run: its name ends in a hash of the resolved configuration and the data."""
+def run_folder(config: RunConfig, dataset: DatasetConfig, encoder: EncoderSource, data_hash: str) -> RunFolder:
+    """Return the folder of a run: its name ends in a hash of the resolved configuration, the data and the weights."""
     settings = {key: value for key, value in to_mapping(config).items() if key not in _NOT_HASHED}
-    short = content_hash([settings, data_hash])[:8]
-    name = "-".join([_safe(config.method), _safe(encoder_name), f"seed{config.seed}", short])
-    return RunFolder(Path(config.out) / _safe(data_name) / name)
+    # Paths say where things lie, not what they are.
+    settings |= {"data": dataset.name, "encoder": [encoder.name, encoder.sha256]}
+    reading = [dataset.task, dataset.label_names, dataset.headline_metric]
+    short = content_hash([settings, reading, data_hash])[:8]
+    name = "-".join([_safe(config.method), _safe(encoder.name), f"seed{config.seed}", short])
+    return RunFolder(Path(config.out) / _safe(dataset.name) / name)
 
 
 def _safe(name: str) -> str:

@@ -113,6 +113,14 @@ def layer_summary(predictions: NetworkPredictions, table: PostTable, names: list
     }
 
 
+def layer_weight_frame(table: PostTable, predictions: NetworkPredictions, names: list[str]) -> pd.DataFrame:
+    """Return each post's layer weights: id, split, one column `weight/<layer>` a layer. No text."""
+    if predictions.layer_weights is None:
+        raise ValueError("the aggregation has no layer weights")
+    columns = {f"weight/{name}": predictions.layer_weights[:, layer] for layer, name in enumerate(names)}
+    return pd.DataFrame({"id": table.frame["id"], "split": table.frame["split"], **columns})
+
+
 def representation_frame(table: PostTable, predictions: NetworkPredictions) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the 2-D map (principal components) with gold and prediction, and how much variance it shows."""
     components = min(2, *predictions.representations.shape)

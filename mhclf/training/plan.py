@@ -67,6 +67,11 @@ class ClassificationPlan(lightning.LightningModule):
         logits = torch.cat([logits for logits, _ in self._validation])
         targets = torch.cat([targets for _, targets in self._validation])
         self._validation.clear()
+        if not torch.isfinite(logits).all():
+            raise RunError(
+                f"The network's outputs are not finite after epoch {self.current_epoch}. "
+                "Lower --optim.lr or --optim.head_lr, or use --trainer.precision fp32."
+            )
         head, config = self.network.head, self.network.config
         probabilities = head.probabilities(logits)
         values = scores(

@@ -17,10 +17,14 @@ from mhclf.data.audit import audit
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest
 from mhclf.data.table import SPLITS, PostTable
+from mhclf.errors import ConfigError
+from mhclf.evaluation import metric_names
 from mhclf.hf import to_hugging_face
 from mhclf.models.encoder import layer_names
+from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
+from mhclf.registry import nearest
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.environment import (
     check_accelerator,
@@ -28,10 +32,11 @@ from mhclf.training.environment import (
     resolve_attention,
     resolve_precision,
 )
-from mhclf.training.fit import fit_network
+from mhclf.training.fit import Fitted, fit_network
 from mhclf.training.folder import RunFolder, run_folder
 from mhclf.training.outcome import (
     layer_summary,
+    layer_weight_frame,
     majority_probabilities,
     prediction_frame,
     representation_frame,
@@ -62,6 +67,15 @@ class PreparedData:
 def prepare_data(config: RunConfig) -> PreparedData:
     """Load, split, audit, and cut to `limit` rows per split."""
     table = load_table(config.data, data_root=config.data_root, mask=config.mask, split_seed=config.split_seed)
+    HEADS.get(table.config.task)
+    known = metric_names(table.config.task, table.labels)
+    for metric in table.config.metrics:
+        if metric not in known:
+            plain = [name for name in known if "/" not in name]
+            raise ConfigError(
+                f"{table.config.name}: metrics: '{metric}' is no metric of a {table.config.task} task."
+                f"{nearest(metric, known)} Known: {', '.join(plain)}."
+            )
     table, findings = audit(table, config.audit.on_leak)
     if config.limit is not None:
         table = limit_rows(table, config.limit)
@@ -117,7 +131,7 @@ def _resolve(config: RunConfig) -> tuple[RunConfig, EncoderSource, PreparedData,
     data = prepare_data(config)
     # The YAML's defaults become part of the resolved configuration, and so of the hash.
     config = replace(config, max_length=config.max_length or data.table.config.max_length)
-    folder = run_folder(config, data.table.config.name, source.name, data.manifest["hashes"]["data"])
+    folder = run_folder(config, data.table.config, source, data.manifest["hashes"]["data"])
     return config, source, data, folder
 
 
@@ -138,7 +152,12 @@ def _carry_out(
     folder.write_config(config)
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
     folder.write_json("data_manifest.json", data.manifest)
-    folder.write_json("status.json", {"state": "running", "seconds": earlier})
+
+    def note_time(state: str = "running") -> None:
+        seconds = round(earlier + time.perf_counter() - start, 1)
+        folder.write_json("status.json", {"state": state, "seconds": seconds})
+
+    note_time()
     parts = {split: data.table.part(split) for split in ("validation", "test")}
     if not config.test:
         del parts["test"]
@@ -146,7 +165,8 @@ def _carry_out(
     if config.model.kind == "tfidf_lr":
         probabilities = _run_linear(data.table, evaluated, folder)
     else:
-        probabilities = _run_network(config, source, data.table, evaluated, folder, attention, max_length)
+        fitted = fit_network(data.table, config, source, attention, max_length, folder, note_time)
+        probabilities = _run_network(fitted, config, evaluated, folder, max_length)
     frames = [prediction_frame(part, probabilities[split]) for split, part in evaluated.items()]
     pd.concat(frames, ignore_index=True).to_parquet(folder.path / "predictions.parquet", index=False)
     identity = {
@@ -167,7 +187,7 @@ def _carry_out(
         _draw(folder, data.table)
     if not config.trainer.keep_checkpoints:
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    folder.write_json("status.json", {"state": "complete", "seconds": round(earlier + time.perf_counter() - start, 1)})
+    note_time("complete")
     return tuple(records)
 
 
@@ -179,15 +199,8 @@ def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFo
 
 
 def _run_network(
-    config: RunConfig,
-    source: EncoderSource,
-    table: PostTable,
-    evaluated: dict[str, PostTable],
-    folder: RunFolder,
-    attention: str,
-    max_length: int,
+    fitted: Fitted, config: RunConfig, evaluated: dict[str, PostTable], folder: RunFolder, max_length: int
 ) -> dict[str, npt.NDArray[Any]]:
-    fitted = fit_network(table, config, source, attention, max_length, folder)
     model = to_hugging_face(fitted.network, max_length)
     model.save_pretrained(folder.model)
     fitted.tokenizer.model_max_length = max_length
@@ -199,6 +212,8 @@ def _run_network(
     shown = "test" if "test" in evaluated else "validation"
     if predictions[shown].layer_weights is not None:
         names = layer_names(fitted.network.encoder)
+        weights = [layer_weight_frame(evaluated[split], item, names) for split, item in predictions.items()]
+        pd.concat(weights, ignore_index=True).to_parquet(folder.path / "layer_weights.parquet", index=False)
         folder.write_json("layers.json", layer_summary(predictions[shown], evaluated[shown], names))
     frame, description = representation_frame(evaluated[shown], predictions[shown])
     frame.to_parquet(folder.path / "representation.parquet", index=False)

@@ -5,12 +5,11 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from mhclf.config.run import RunConfig
-from mhclf.errors import AuditError, MhclfError
+from mhclf.config.run import RunConfig, short_name
+from mhclf.errors import MhclfError
 from mhclf.evaluation import hierarchical_interval
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows, salted
 from mhclf.training.run import RunOutcome, completed, run
@@ -21,11 +20,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the grid and how it ended: an outcome, or the error's message."""
+    """A cell of the grid and how it ended: an outcome, or the error's message and kind."""
 
     config: RunConfig
     outcome: RunOutcome | None
     error: str = ""
+    kind: str = ""
 
 
 def carry_out(configs: Sequence[RunConfig], on_cell: Callable[[int, Cell], None]) -> list[Cell]:
@@ -41,8 +41,8 @@ def carry_out(configs: Sequence[RunConfig], on_cell: Callable[[int, Cell], None]
     for number, config in enumerate(configs, start=1):
         try:
             cell = Cell(config, run(config))
-        except (MhclfError, AuditError) as error:
-            cell = Cell(config, None, str(error))
+        except MhclfError as error:
+            cell = Cell(config, None, str(error), type(error).__name__)
         cells.append(cell)
         on_cell(number, cell)
     return cells
@@ -145,12 +145,18 @@ def _summaries(key: tuple[str, str, str], seeds: list[tuple[int, SavedPrediction
 
 def _failed(cell: Cell) -> SuiteRun:
     config = cell.config
-    # The message may name a path of this machine; the record keeps its first sentence without the folder.
-    message = cell.error.replace(str(Path(config.out).resolve()), "RUNS").replace(config.out, "RUNS")
-    if config.data_root:
-        message = message.replace(config.data_root, "DATA")
+    # The kind of failure only: a message may name a path of this machine or hold a cell of the data.
     return SuiteRun(
-        "", config.data, config.method, config.encoder, config.seed, config.protocol, "", "", 0.0, error=message
+        "",
+        short_name(config.data),
+        config.method,
+        short_name(config.encoder),
+        config.seed,
+        config.protocol,
+        "",
+        "",
+        0.0,
+        error=cell.kind,
     )
 
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from mhclf.data.grouping import fold, group_by_posts
-from mhclf.data.load import load_table
+from mhclf.data.grouping import group_by_posts
+from mhclf.data.load import GROUP_FILE_HEADER, load_table, source_texts_hash
 from mhclf.data.locate import config_folder
+from mhclf.data.spans import letters_and_digits
 
 POST = "The garden was quiet all summer. I could not get out of bed before noon. My sister called me twice."
 
 
-def test_fold_keeps_letters_and_digits():
-    assert fold("It’s 3 pm,\n OK?") == "its3pmok"
+def test_folding_keeps_letters_and_digits():
+    assert letters_and_digits("It’s 3 pm,\n OK?") == "its3pmok"
 
 
 def test_rows_in_one_post_share_a_number():
@@ -64,5 +65,6 @@ def test_a_row_that_starts_like_a_post_but_goes_on_otherwise_stays_alone():
 def test_the_committed_group_file_is_what_is_made_now(data_root):
     rows = load_table("wellxplain", data_root=data_root, read_groups=False)
     posts = load_table("multiwd", data_root=data_root)
-    committed = Path(config_folder() / "wellxplain.groups.txt").read_text().split()
+    committed = Path(config_folder() / "wellxplain.groups.txt").read_text().splitlines()
+    assert committed.pop(0) == GROUP_FILE_HEADER + source_texts_hash("wellxplain", data_root)
     assert [str(number) for number in group_by_posts(rows.texts, posts.texts)] == committed

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mhclf.data.load import load_table
+from mhclf.data.load import load_table, source_texts_hash
 from mhclf.errors import DataError
 
 TEXTS = ["I sleep well", "My chest is tight", "We walked by the lake", "I cannot stop worrying", "Tea helps me"]
@@ -470,3 +470,15 @@ def test_select_and_part_keep_rows_together(load):
     assert len(table.select([4, 0])) == 2 and table.select([4, 0]).texts == [TEXTS[4], TEXTS[0]]
     assert table.select(np.array([False, True, False, False, False])).texts == [TEXTS[1]]
     assert len(table.select([])) == 0
+
+
+def test_a_group_file_made_for_other_rows_is_refused(load, refused, write_set):
+    columns = COLUMNS | {"group_file": "groups.txt"}
+    path = write_set({"rows.csv": csv(), "groups.txt": "0\n0\n1\n2\n2\n"}, columns=columns)
+    header = f"# texts sha256 {source_texts_hash(str(path))}\n"
+    table = load({"rows.csv": csv(), "groups.txt": header + "0\n0\n1\n2\n2\n"}, columns=columns)
+    assert table.frame["group"].tolist() == ["0", "0", "1", "2", "2"]
+    other = header.replace(header[-5:-1], "0000")
+    assert refused({"rows.csv": csv(), "groups.txt": other + "0\n0\n1\n2\n2\n"}, columns=columns) == (
+        "groups.txt: was made for other rows or another order. Make it again for these files."
+    )

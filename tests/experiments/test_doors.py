@@ -126,6 +126,13 @@ def test_print_config_round_trip(tmp_path):
     assert again.stdout == printed.stdout
 
 
+def test_a_file_of_another_method_is_refused(tmp_path):
+    (tmp_path / "saved.yaml").write_text(door("train", "--method", "supcon", "--print_config").stdout)
+    found = door("train", "--config", str(tmp_path / "saved.yaml"), "--method", "finetune")
+    assert found.returncode == 2
+    assert "holds the settings of method 'supcon', which would lie above those of 'finetune'." in found.stderr
+
+
 def test_benchmark_refuses_an_unknown_suite():
     found = door("benchmark", "--suite", "frist")
     assert found.returncode == 2

@@ -61,6 +61,7 @@ def test_the_folder_holds_what_the_contract_lists(finished):
         "predictions.parquet",
         "results.jsonl",
         "layers.json",
+        "layer_weights.parquet",
         "figures/learning_curves.png",
         "figures/confusion_matrix.png",
         "figures/layer_weights.png",
@@ -295,3 +296,49 @@ def test_a_leak_stops_the_run_on_request(tmp_path, tiny_config):
     (tmp_path / "leaky" / "tiny.jsonl").write_text("\n".join(rows + [json.dumps(row) for row in doubled]) + "\n")
     with pytest.raises(AuditError, match="Use --audit.on_leak drop to remove them."):
         run(tiny_config(data=str(path), audit=AuditConfig("stop")))
+
+
+def test_no_path_of_this_machine_in_the_saved_model(finished, encoder_folder):
+    for path in (finished.folder / "model").glob("*.json"):
+        assert str(encoder_folder("bert").parent) not in path.read_text(), path.name
+
+
+def test_weights_of_each_post_are_kept(finished):
+    weights = pd.read_parquet(finished.folder / "layer_weights.parquet")
+    assert weights["id"].tolist() == read_predictions(finished.folder).ids.tolist()
+    columns = ["weight/embeddings", "weight/layer 1", "weight/layer 2"]
+    assert weights[columns].sum(axis=1).to_numpy() == pytest.approx(np.ones(len(weights)), abs=1e-5)
+    mean = weights.loc[weights["split"] == "test", columns].mean().tolist()
+    assert mean == pytest.approx(json.loads((finished.folder / "layers.json").read_text())["weights_mean"], abs=1e-5)
+
+
+def test_other_labels_metric_or_weights_are_another_run(tiny_config, encoder_folder, tmp_path):
+    path = write_tiny_dataset(tmp_path / "renamed")
+    config = tiny_config(**LINEAR, data=str(path))
+    folder = run(config).folder
+    text = path.read_text()
+    path.write_text(text.replace("[macro_f1, accuracy]", "[accuracy, macro_f1]"))
+    assert run(config).folder != folder
+    path.write_text(text.replace("[body, work, people]", "[work, body, people]"))
+    assert run(config).folder != folder
+    path.write_text(text)
+    assert run(config).was_complete
+
+
+def test_what_is_refused_before_training(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "typo")
+    path.write_text(path.read_text().replace("[macro_f1, accuracy]", "[macr_f1]"))
+    with pytest.raises(ConfigError) as error:
+        run(tiny_config(data=str(path)))
+    assert str(error.value).startswith(
+        "tiny: metrics: 'macr_f1' is no metric of a multiclass task. Did you mean 'macro_f1'? Known: accuracy, "
+    )
+    with pytest.raises(ConfigError, match="max_length: is 600, but the encoder 'tiny-bert' reads 512 tokens at most."):
+        run(tiny_config(max_length=600))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made: a file is in the way. Change --out."):
+        run(tiny_config(**LINEAR, out=str(tmp_path / "file" / "runs")))
+    path.write_text(path.read_text().replace("task: multiclass", "task: ordinal").replace("macr_f1", "macro_f1"))
+    with pytest.raises(ConfigError) as error:
+        run(tiny_config(data=str(path)))
+    assert str(error.value) == "Unknown head 'ordinal'. Known: multiclass, multilabel."

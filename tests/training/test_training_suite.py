@@ -9,7 +9,7 @@ from support import LINEAR, SENTENCES
 from mhclf.config.run import TrainerConfig
 from mhclf.config.suite import SuiteConfig
 from mhclf.evaluation import hierarchical_interval, paired_correctness
-from mhclf.results.suite import SuiteRecords, read_suite_records, write_suite_records
+from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_records, write_suite_records
 from mhclf.results.suite_table import suite_markdown
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
@@ -64,7 +64,7 @@ def test_a_suite_from_cells_to_table(cells, tmp_path):
         tests[0].groups,
     )["macro_f1"]
     assert f"{expected.mean:.3f} [{expected.low:.3f}, {expected.high:.3f}] ± {expected.sd:.3f}" in table
-    assert "| tiny | lara_supcon |" in table.replace("\\_", "_")
+    assert "| tiny | lara_supcon (tiny-bert) |" in table.replace("\\_", "_")
 
     again = []
     carry_out(cells, lambda number, cell: again.append(cell.outcome.was_complete))
@@ -80,6 +80,31 @@ def test_a_failing_cell_is_recorded_and_the_rest_goes_on(tiny_config, tmp_path):
     assert done[0].outcome is None
     assert isinstance(done[1].outcome, RunOutcome)
     runs = gather(done).runs
-    assert runs[0].error.startswith("data: no data set is called 'no-such-set'.")
+    assert done[0].error.startswith("data: no data set is called 'no-such-set'.")
+    assert runs[0].error == "ConfigError"
     assert str(tmp_path) not in json.dumps([run.error for run in runs])
     assert complete_cells(cells[1:])[0].outcome.was_complete
+
+
+def test_a_machine_with_fewer_runs_takes_no_numbers_away(tiny_config, tmp_path):
+    cells = [tiny_config(**LINEAR, seed=seed) for seed in (1, 2)]
+    done = carry_out(cells, lambda number, cell: None)
+    both, one = gather(done), gather(done[:1])
+    nothing = SuiteRecords((), (), ())
+    assert merge_suite_records(both, one) == both
+    assert merge_suite_records(both, nothing) == both
+    assert merge_suite_records(one, both) == both
+    assert merge_suite_records(nothing, one) == one
+
+
+def test_encoders_have_rows_of_their_own(tiny_config, encoder_folder):
+    short = {"trainer": TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"), "method": "finetune"}
+    folders = [str(encoder_folder("bert")), str(encoder_folder("electra"))]
+    done = carry_out([tiny_config(**short, encoder=folder) for folder in folders], lambda number, cell: None)
+    suite = SuiteConfig("two", (done[0].config.data,), ("finetune",), (1,), encoders=tuple(folders))
+    records = gather(done)
+    table = suite_markdown(suite, records, "make it")
+    for summary in records.summaries:
+        if summary.metric == "accuracy":
+            assert f"| finetune | {summary.encoder} | 1 |" in table
+            assert f"{summary.mean:.3f} [{summary.ci_low:.3f}" in table
