@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"} | {"PYTHONPATH": str(REPOSITORY)}
 
 
 def door(name, *arguments, cwd=None):
-    environment = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"}
-    environment["PYTHONPATH"] = str(REPOSITORY)
     return subprocess.run(
         [sys.executable, str(REPOSITORY / "experiments" / f"{name}.py"), *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env=environment,
+        env=ENVIRONMENT,
         timeout=300,
     )
 
@@ -30,7 +29,7 @@ def fastest(command, limit):
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY)
+        subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY, env=ENVIRONMENT)
         times.append(time.perf_counter() - start)
         if times[-1] < limit:
             break
@@ -44,7 +43,7 @@ def test_help_is_fast():
 def test_import_is_fast_and_leaves_torch_alone():
     assert fastest([sys.executable, "-c", "import mhclf"], 0.3) < 0.3
     code = "import mhclf, mhclf.config.command_line, sys; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY, env=ENVIRONMENT)
 
 
 @pytest.mark.parametrize(
