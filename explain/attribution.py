@@ -1,12 +1,14 @@
 """The contract of every attribution method: one signed score a word, with offsets, target, settings, convergence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
 
 from mhclf.data.spans import Span, tokens_to_words
+from mhclf.registry import Registry
+from mhclf.training.saved import Run
 
 _PAGE = jinja2.Environment(autoescape=True).from_string(
     """<figure style="font-family:sans-serif;line-height:2;margin:0 0 1em">
@@ -91,3 +93,9 @@ def scores_per_word(token_scores: Sequence[float], offsets: Sequence[Span], word
         if word >= 0:
             sums[word] += float(score)
     return tuple(sums)
+
+
+Method = Callable[[Run, str, int], Attribution]
+"""Explain one post: run, text, number of the explained label."""
+
+METHODS: Registry[Method] = Registry("attribution method")

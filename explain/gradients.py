@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from explain.attribution import Attribution, scores_per_word
-from explain.methods import METHODS
+from explain.attribution import METHODS, Attribution, scores_per_word
 from mhclf.data.spans import words as split_words
 from mhclf.errors import MissingDependencyError
 from mhclf.training.saved import Run

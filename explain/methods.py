@@ -1,23 +1,18 @@
-"""The registry of attribution methods, and the one call that uses them."""
+"""The one call that explains posts by any of the methods."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from explain.attribution import Attribution
+# Methods register themselves when their files are imported.
+import explain.gradients
+import explain.perturbation  # noqa: F401
+from explain.attribution import METHODS, Attribution
 from mhclf.errors import ConfigError
-from mhclf.registry import Registry, nearest
-
-if TYPE_CHECKING:
-    from mhclf.training.saved import Run
-
-Method = Callable[["Run", str, int], Attribution]
-"""Explain one post: run, text, number of the explained label."""
-
-METHODS: Registry[Method] = Registry("attribution method")
+from mhclf.registry import nearest
+from mhclf.training.saved import Run
 
 
 def attribute(
-    run: "Run", texts: Sequence[str], method: str = "integrated_gradients", target: str | None = None
+    run: Run, texts: Sequence[str], method: str = "integrated_gradients", target: str | None = None
 ) -> list[Attribution]:
     """Explain why a trained run decides as it does.
 
@@ -42,10 +37,6 @@ def attribute(
     ConfigError
         On an unknown method or label, or a string in place of a list.
     """
-    # Methods register themselves when their files are imported.
-    import explain.gradients
-    import explain.perturbation  # noqa: F401
-
     if isinstance(texts, str):
         raise ConfigError("texts: give a list of posts, such as ['my post'].")
     if target is not None and target not in run.labels:

@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from explain.attribution import Attribution
-from explain.methods import METHODS
+from explain.attribution import METHODS, Attribution
 from mhclf.data.spans import tokens_to_words
 from mhclf.data.spans import words as split_words
 from mhclf.training.saved import Run
