@@ -112,7 +112,12 @@ def parse_run(
     SystemExit
         After `--help` or `--print_config`, with status 0.
     """
-    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True)
+    parser = _Parser(
+        usage="%(prog)s [options]",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=True,
+    )
     own = set(vars(parser.get_defaults()))
     add_options(parser)
     parser.add_argument("--config", metavar="FILE.yaml", help="settings; options on the command line win")

@@ -9,14 +9,20 @@ from mhclf.errors import ConfigError
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """What to do about an exact duplicate across splits: drop it from train, stop (exit 3), or keep it."""
+    """The audit before training.
+
+    Attributes
+    ----------
+    on_leak : str
+        Posts that stand in train and in another split: drop them from train, stop (exit 3), or keep them.
+    """
 
     on_leak: Literal["drop", "stop", "keep"] = "drop"
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network on top of the encoder.
+    """The network.
 
     Attributes
     ----------
@@ -77,7 +83,21 @@ class ContrastiveConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW with linear warm-up and decay; the head's group has a learning rate of its own."""
+    """The optimiser: AdamW with linear warm-up and decay.
+
+    Attributes
+    ----------
+    lr : float
+        Learning rate of the encoder.
+    head_lr : float
+        Learning rate of what starts from scratch: aggregation, projection, head.
+    weight_decay : float
+        For weights, not for biases and norms.
+    warmup : float
+        Share of all steps over which the learning rate grows.
+    gradient_clip : float
+        Largest norm of all gradients together; 0 turns clipping off.
+    """
 
     lr: float = 1e-4
     head_lr: float = 1e-3
@@ -94,7 +114,17 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """Batches of posts of similar length; `max_tokens` only caps memory."""
+    """Batches of posts of similar length.
+
+    Attributes
+    ----------
+    size : int
+        Posts in a batch.
+    max_tokens : int
+        Fewer posts where padding included this would be passed; it caps memory only.
+    by_length : bool
+        Off gives plain random batches.
+    """
 
     size: int = 32
     max_tokens: int = 16384
@@ -119,6 +149,8 @@ class TrainerConfig:
         `auto` is bf16 where the processor has it, else fp32. Saved predictions are always computed in fp32.
     threads : int
         Threads of torch on the CPU; 0 leaves its default.
+    keep_checkpoints : bool
+        Keep `checkpoints/` when the run is complete; `model/` always stays.
     """
 
     epochs: int = 4
@@ -134,7 +166,7 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run: data, method, encoder, seed.
+    """The run.
 
     Attributes
     ----------
@@ -150,10 +182,20 @@ class RunConfig:
         Replaces the data set's own `splits.seed`, for repeated splits.
     max_length : int, optional
         Tokens per post; the data set's own value when empty.
-    out, data_root, limit, mask, test
-        Output folder, folder of the data files, rows per split, identifier masking, whether the test set is opened.
+    data_root : str, optional
+        Folder of the data files; `$MHCLF_DATA`, then `./data`, when empty.
+    out : str
+        Folder in which run folders are made.
+    limit : int, optional
+        Rows per split, for a quick look.
+    mask : bool
+        Mask e-mail addresses and user names in texts.
+    test : bool
+        Open the test set; off while you explore.
     report : bool
         Draw figures, report and model card; suites leave them out, and a later start of the same run adds them.
+    protocol : str
+        `sound`, the only one that a training run can follow so far.
     """
 
     data: str = "demo"
