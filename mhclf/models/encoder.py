@@ -34,8 +34,8 @@ def load_tokenizer(source: EncoderSource) -> PreTrainedTokenizerBase:
 
 
 @contextmanager
-def quiet_loading() -> Iterator[None]:
-    """Silence transformers' progress bars and load reports (a left-out pooler is wanted), then restore them."""
+def quiet_transformers() -> Iterator[None]:
+    """Silence the progress bars and reports of transformers (a left-out pooler is wanted), then restore them."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -67,7 +67,7 @@ def load_encoder(source: EncoderSource, attention: str = "sdpa") -> PreTrainedMo
         if config.is_encoder_decoder or getattr(config, "is_decoder", False):
             raise ConfigError(f"encoder: '{source.name}' is a {config.model_type} decoder; give an encoder.")
         # An fp16 checkpoint would load as fp16: precision belongs to the trainer.
-        with quiet_loading():
+        with quiet_transformers():
             encoder: PreTrainedModel = AutoModel.from_pretrained(
                 source.location,
                 config=config,

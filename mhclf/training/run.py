@@ -20,7 +20,7 @@ from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
 from mhclf.hf import to_hugging_face
-from mhclf.models.encoder import layer_names
+from mhclf.models.encoder import layer_names, quiet_transformers
 from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
@@ -202,9 +202,10 @@ def _run_network(
     fitted: Fitted, config: RunConfig, evaluated: dict[str, PostTable], folder: RunFolder, max_length: int
 ) -> dict[str, npt.NDArray[Any]]:
     model = to_hugging_face(fitted.network, max_length)
-    model.save_pretrained(folder.model)
     fitted.tokenizer.model_max_length = max_length
-    fitted.tokenizer.save_pretrained(folder.model)
+    with quiet_transformers():
+        model.save_pretrained(folder.model)
+        fitted.tokenizer.save_pretrained(folder.model)
     predictions = {
         split: predict_network(fitted.network, fitted.tokenizer, part.texts, max_length, config.batch)
         for split, part in evaluated.items()

@@ -14,7 +14,7 @@ from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.errors import RunError
 from mhclf.hf import MhclfForSequenceClassification
-from mhclf.models.encoder import quiet_loading
+from mhclf.models.encoder import quiet_transformers
 from mhclf.models.linear import LinearModel, load_linear
 from mhclf.models.network import ClassifierNetwork
 from mhclf.training.predict import predict_network
@@ -171,7 +171,7 @@ def load_run(folder: str | Path) -> Run:
         linear = load_linear(path / "model")
         return Run(path, config, linear.labels, linear.task, linear=linear)
     try:
-        with quiet_loading():
+        with quiet_transformers():
             model = AutoModelForSequenceClassification.from_pretrained(path / "model", local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(path / "model", local_files_only=True)
     except (OSError, ValueError) as error:
