@@ -40,6 +40,8 @@ weights-base: $(STAMP)
 lock: $(STAMP)
 	$(BIN)/python -m pip install -q pip-tools
 	$(BIN)/pip-compile -q --no-emit-find-links --no-emit-index-url --strip-extras --extra dev --output-file requirements.lock pyproject.toml requirements.in
+	# The dev extra names this project itself, and a CPU build its own suffix: neither belongs in the lock.
+	sed -i -e '/^mhclf @ /d' -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist

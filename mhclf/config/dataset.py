@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mhclf.config.columns import ColumnsConfig, RationaleConfig
+from mhclf.config.source import SourceConfig
 from mhclf.errors import ConfigError
 
 Task = Literal["multiclass", "multilabel", "ordinal", "choice"]
@@ -10,80 +12,15 @@ Task = Literal["multiclass", "multilabel", "ordinal", "choice"]
 
 @dataclass(frozen=True)
 class LabelName:
-    """A label as it stands in the file (`raw`) and as people read it (`name`)."""
+    """A label as it stands in the file (`raw`, one value or several) and as people read it (`name`)."""
 
-    raw: str
+    raw: str | tuple[str, ...]
     name: str
 
-
-@dataclass(frozen=True)
-class SourceConfig:
-    """Where the rows are.
-
-    Attributes
-    ----------
-    files : str or mapping
-        One file, or split name -> file. Relative names are looked up beside the YAML, then under the data root.
-    format : str
-        `auto` takes it from the file's ending.
-    """
-
-    files: str | dict[str, str]
-    format: Literal["auto", "csv", "tsv", "json", "jsonl", "parquet"] = "auto"
-
-    def __post_init__(self) -> None:
-        if not self.files:
-            raise ConfigError("source: files: is empty. Give one file, or a line 'split: file' for each split.")
-
-
-@dataclass(frozen=True)
-class ColumnsConfig:
-    """Which column holds what.
-
-    Attributes
-    ----------
-    text : str
-        The post.
-    label : str or list of str
-        One column, or for `multilabel` one 0/1 column per label in the order of `labels`. One column may hold a
-        list of labels when the task is `multilabel`.
-    group : str, optional
-        Rows with the same value are never cut by a split and are resampled together in intervals.
-    group_file : str, optional
-        A text file beside the YAML with one group number a row, for groups that no column states.
-    """
-
-    text: str
-    label: str | tuple[str, ...]
-    id: str | None = None
-    explanation: str | None = None
-    group: str | None = None
-    group_file: str | None = None
-    split: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.group and self.group_file:
-            raise ConfigError("columns: give 'group' or 'group_file', not both.")
-
-
-@dataclass(frozen=True)
-class RationaleConfig:
-    """Expert evidence inside the text.
-
-    Attributes
-    ----------
-    column : str
-        The column that holds it.
-    kind : str
-        `phrases` (text to be found in the post), `char_spans` ([start, end] pairs of characters) or
-        `token_spans` ([start, end] pairs of white-space words).
-    separators : str
-        Characters that may part several phrases in one cell; the whole cell is tried first.
-    """
-
-    column: str
-    kind: Literal["phrases", "char_spans", "token_spans"] = "phrases"
-    separators: str = ",;"
+    @property
+    def raw_values(self) -> tuple[str, ...]:
+        """All values of the file that mean this label."""
+        return (self.raw,) if isinstance(self.raw, str) else self.raw
 
 
 @dataclass(frozen=True)
@@ -93,11 +30,15 @@ class SplitsConfig:
     Attributes
     ----------
     kind : str
-        `given` (a file or a column names the split) or `ratio`.
+        `given` (a file or a column names the split), `ratio`, or `folds`.
     test : float
         Share of the test part for `ratio`.
     validation : float
         Share of train that becomes validation where none is given.
+    folds : int
+        Number of parts for `folds`; each is the test part once.
+    fold : int
+        Which part is the test part, from 0.
     seed : int
         Fixes the rows; the seed of a run never moves a row.
     stratify : bool
@@ -106,9 +47,11 @@ class SplitsConfig:
         `group` keeps groups whole; null cuts them knowingly (for replaying a published random split).
     """
 
-    kind: Literal["given", "ratio"] = "given"
+    kind: Literal["given", "ratio", "folds"] = "given"
     test: float = 0.2
     validation: float = 0.1
+    folds: int = 5
+    fold: int = 0
     seed: int = 0
     stratify: bool = True
     group_by: Literal["group"] | None = "group"
@@ -117,6 +60,10 @@ class SplitsConfig:
         for name in ("test", "validation"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"splits: {name}: is {getattr(self, name)}, expected a share between 0 and 1.")
+        if self.folds < 2 or not 0 <= self.fold < self.folds:
+            raise ConfigError(
+                f"splits: fold {self.fold} of {self.folds}: needs 2 folds or more, and a fold from 0 to folds - 1."
+            )
         if not 0 <= self.seed < 2**31:
             raise ConfigError(f"splits: seed: is {self.seed}, expected a whole number from 0 to 2**31 - 1.")
 
@@ -140,7 +87,12 @@ class RiskConfig:
 
 @dataclass(frozen=True)
 class DatasetConfig:
-    """One data set: the content of one YAML (contract 4)."""
+    """One data set: the content of one YAML (contract 4).
+
+    `explanations` says who wrote the explanation column: `expert` (people), `silver` (a machine), or '' (not known).
+    `published_labels` are (part of an answer, label) pairs, tried in order: how the published code reads labels out
+    of answers.
+    """
 
     name: str
     task: Task
@@ -151,11 +103,13 @@ class DatasetConfig:
     title: str = ""
     language: str = "en"
     rationale: RationaleConfig | None = None
+    explanations: Literal["expert", "silver", ""] = ""
     repair: bool = True
     splits: SplitsConfig = SplitsConfig()
     max_length: int = 256
     metrics: tuple[str, ...] = ()
     prompt: PromptConfig = PromptConfig()
+    published_labels: tuple[tuple[str, ...], ...] = ()
     risk: RiskConfig = RiskConfig()
     shares_text_with: tuple[str, ...] = ()
     licence: str = ""
@@ -169,7 +123,8 @@ class DatasetConfig:
             raise ConfigError(f"labels: {len(names)} given, a {self.task} task needs two or more.")
         if not names:
             raise ConfigError("labels: 0 given, a multilabel task needs one or more.")
-        for kind, values in (("name", names), ("raw value", tuple(label.raw for label in self.label_pairs))):
+        raws = tuple(raw for label in self.label_pairs for raw in label.raw_values)
+        for kind, values in (("name", names), ("raw value", raws)):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise ConfigError(f"labels: the {kind} '{twice[0]}' stands twice. Each label is listed once.")
@@ -182,6 +137,14 @@ class DatasetConfig:
             )
         if self.max_length < 4:
             raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
+        if self.rationale and self.rationale.kind != "phrases" and len(self.columns.text_columns) > 1:
+            raise ConfigError("rationale: spans count characters of one text column; 'columns: text' joins several.")
+        if any(len(pair) != 2 for pair in self.published_labels):
+            raise ConfigError("published_labels: expected [part of the answer, label] pairs.")
+        evidence = self.rationale.column if self.rationale and isinstance(self.rationale.column, dict) else ()
+        for label in evidence:
+            if label not in names:
+                raise ConfigError(f"rationale: column: '{label}' is none of the labels {', '.join(names)}.")
         for label in (*self.risk.high, *self.risk.order, *self.prompt.label_words, *self.prompt.descriptions):
             if label not in names:
                 raise ConfigError(

@@ -15,9 +15,42 @@ class AuditConfig:
     ----------
     on_leak : str
         Posts that stand in train and in another split: drop them from train, stop (exit 3), or keep them.
+    against : list of str
+        Other data sets on which the model will be tested: train posts that repeat, nearly repeat, contain or are
+        contained in one of their test posts are dropped from train.
     """
 
     on_leak: Literal["drop", "stop", "keep"] = "drop"
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SubsetConfig:
+    """Less training data, for few-shot work and learning curves.
+
+    Attributes
+    ----------
+    per_class : int, optional
+        Train posts of each class (with several labels a post, at least as many where there are).
+    share : float, optional
+        Share of the train posts of each class.
+    seed : int
+        Which posts; a smaller subset of one seed lies inside a larger one.
+    """
+
+    per_class: int | None = None
+    share: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.per_class is not None and self.share is not None:
+            raise ConfigError("subset: give 'per_class' or 'share', not both.")
+        if self.per_class is not None and self.per_class < 1:
+            raise ConfigError(f"subset: per_class: is {self.per_class}, expected 1 or more.")
+        if self.share is not None and not 0 < self.share <= 1:
+            raise ConfigError(f"subset: share: is {self.share}, expected above 0 and at most 1.")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"subset: seed: is {self.seed}, expected a whole number from 0 to 2**32 - 1.")
 
 
 @dataclass(frozen=True)
@@ -180,6 +213,8 @@ class RunConfig:
         Varies the model only, never the rows.
     split_seed : int, optional
         Replaces the data set's own `splits.seed`, for repeated splits.
+    fold : int, optional
+        Replaces the data set's own `splits.fold`, for cross-validation.
     max_length : int, optional
         Tokens per post; the data set's own value when empty.
     data_root : str, optional
@@ -203,6 +238,7 @@ class RunConfig:
     encoder: str = "minilm"
     seed: int = 1
     split_seed: int | None = None
+    fold: int | None = None
     max_length: int | None = None
     data_root: str | None = None
     out: str = "runs"
@@ -212,6 +248,7 @@ class RunConfig:
     report: bool = True
     protocol: Literal["sound", "welldunn-2024", "mentallama-2024"] = "sound"
     audit: AuditConfig = AuditConfig()
+    subset: SubsetConfig = SubsetConfig()
     model: ModelConfig = ModelConfig()
     contrastive: ContrastiveConfig = ContrastiveConfig()
     optim: OptimConfig = OptimConfig()

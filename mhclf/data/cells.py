@@ -1,27 +1,100 @@
 """From raw cells to texts, ids, targets: every wrong cell is an error with file, row and column."""
 
+import ast
+import hashlib
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mhclf.config.columns import ColumnsConfig
 from mhclf.config.dataset import DatasetConfig
+from mhclf.data.readers.imhi import label_of_answer
+from mhclf.data.spans import letters_and_digits
 from mhclf.errors import DataError
 from mhclf.registry import nearest
 
+_FAULTS = {
+    "empty_text": "is empty. Remove the row or fill in the post.",
+    "no_text": "is no text. Remove the row or fill in the post.",
+    "damaged_text": "does not parse as a Python list of texts. Mend the cell, or name 'damaged_text' under "
+    "'source: leave_out' to train without such rows.",
+}
 
-def read_texts(raw: pd.DataFrame, column: str, row_names: list[str]) -> list[str]:
-    """Return the posts of a column; an empty cell or one that is no text is an error."""
+
+def read_texts(raw: pd.DataFrame, columns: ColumnsConfig, row_names: list[str]) -> list[str]:
+    """Return the posts; an empty cell or one that is no text is an error."""
     texts = []
-    for value, where in zip(raw[column], row_names, strict=True):
-        if not isinstance(value, str) or not value.strip():
-            kind = "empty" if isinstance(value, str) or _missing(value) else "no text"
-            raise DataError(f"{where}, column '{column}': is {kind}. Remove the row or fill in the post.")
-        texts.append(value)
+    for cells, where in zip(_text_cells(raw, columns), row_names, strict=True):
+        text, fault = _text_of(cells, columns)
+        if fault:
+            shown = "', '".join(columns.text_columns)
+            raise DataError(f"{where}, column '{shown}': {_FAULTS[fault]}")
+        texts.append(text)
     return texts
+
+
+def row_faults(raw: pd.DataFrame, columns: ColumnsConfig) -> list[str]:
+    """Return for each row `empty_text`, `no_text`, `damaged_text`, `empty_label`, or '' where nothing is wrong."""
+    faults = [_text_of(cells, columns)[1] for cells in _text_cells(raw, columns)]
+    if isinstance(columns.label, str):
+        labels = [isinstance(value, str | float | None) and not plain_cell(value) for value in raw[columns.label]]
+        faults = [fault or ("empty_label" if empty else "") for fault, empty in zip(faults, labels, strict=True)]
+    return faults
+
+
+def _text_cells(raw: pd.DataFrame, columns: ColumnsConfig) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of the text columns, and last of the column to take instead."""
+    instead = raw[columns.text_instead] if columns.text_instead else [None] * len(raw)
+    return zip(*(raw[name] for name in columns.text_columns), instead, strict=True)
+
+
+def _text_of(cells: tuple[Any, ...], columns: ColumnsConfig) -> tuple[str, str]:
+    """Return the text of a row and what is wrong with it ('' for nothing)."""
+    *given, instead = cells
+    given = [instead if _stands_for_nothing(cell, columns) and columns.text_instead else cell for cell in given]
+    present = [cell for cell in given if not _missing(cell) and not (isinstance(cell, str) and not cell)]
+    if not all(isinstance(cell, str) for cell in present):
+        return "", "no_text"
+    text = "\n".join(present)
+    if columns.text_kind == "python_list" and text:
+        try:
+            items = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return "", "damaged_text"
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            return "", "damaged_text"
+        text = "\n\n".join(item for item in items if item.strip())
+    return text, "" if text.strip() else "empty_text"
+
+
+def _stands_for_nothing(cell: Any, columns: ColumnsConfig) -> bool:
+    return _missing(cell) or (isinstance(cell, str) and (not cell.strip() or cell.strip() in columns.text_empty))
+
+
+def post_hash(text: str) -> str:
+    """Return 16 hex digits that stand for a post: a group that shows no text."""
+    return hashlib.sha256(letters_and_digits(text).encode("utf-8")).hexdigest()[:16]
+
+
+def read_confidence(raw: pd.DataFrame, column: str, row_names: list[str]) -> list[float]:
+    """Return shares from 0 to 1; NaN for an empty cell."""
+    found = []
+    for value, where in zip(raw[column], row_names, strict=True):
+        try:
+            share = float(value) if plain_cell(value) else math.nan
+        except (TypeError, ValueError):
+            share = -1.0
+        if not math.isnan(share) and not 0 <= share <= 1:
+            raise DataError(
+                f"{where}, column '{column}': '{short_cell(value)}' is no share from 0 to 1. Mend the cell."
+            )
+        found.append(share)
+    return found
 
 
 def read_identifiers(raw: pd.DataFrame, column: str | None, row_names: list[str]) -> list[str]:
@@ -52,8 +125,10 @@ def read_targets(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str])
     DataError
         On an empty or unknown label, or a label column that holds something else than 0 and 1.
     """
-    number = {label.raw: index for index, label in enumerate(config.label_pairs)}
+    number = {raw: index for index, label in enumerate(config.label_pairs) for raw in label.raw_values}
     column = config.columns.label
+    if config.columns.label_kind == "answer":
+        return _targets_of_answers(number, raw[str(column)], f"column '{column}'", row_names)
     if isinstance(column, tuple):
         targets = np.zeros((len(raw), len(column)), dtype=np.int64)
         for index, name in enumerate(column):
@@ -74,6 +149,21 @@ def read_targets(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str])
         [_class_number(number, value, column, where) for value, where in zip(raw[column], row_names, strict=True)],
         dtype=np.int64,
     )
+
+
+def _targets_of_answers(
+    number: dict[str, int], answers: "pd.Series[Any]", column: str, row_names: list[str]
+) -> npt.NDArray[np.int64]:
+    targets = np.zeros(len(answers), dtype=np.int64)
+    for row, answer in enumerate(answers):
+        label = label_of_answer(str(answer), number)
+        if label is None:
+            raise DataError(
+                f"{row_names[row]}, {column}: the answer of {len(str(answer))} characters names none or several of the "
+                f"labels {', '.join(number)}. Mend the row or the YAML's labels."
+            )
+        targets[row] = number[label]
+    return targets
 
 
 def _missing(value: Any) -> bool:

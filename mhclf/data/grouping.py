@@ -1,6 +1,7 @@
-"""Makes a group file: rows cut from the posts of another set are grouped by those posts.
+"""Makes a group file: rows cut from the posts of another set, or equal to its rows, are grouped like those.
 
 `python -m mhclf.data.grouping --data wellxplain --posts multiwd > datasets_cfg/wellxplain.groups.txt`
+`python -m mhclf.data.grouping --data depression_severity --like dreaddit > datasets_cfg/depression_severity.groups.txt`
 """
 
 import argparse
@@ -11,7 +12,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mhclf.data.load import GROUP_FILE_HEADER, load_table, source_texts_hash
+from mhclf.data.load import load_table
+from mhclf.data.sidecar import write_sidecar
 from mhclf.data.spans import letters_and_digits
 from mhclf.errors import MhclfError
 
@@ -56,22 +58,42 @@ def group_by_posts(texts: list[str], posts: list[str]) -> list[int]:
     return [order.setdefault(int(component), len(order)) for component in components]
 
 
+def group_like(texts: list[str], others: list[str], groups: list[str]) -> list[int]:
+    """Return one group number a row: that of the equal text among `others`, else one of its own.
+
+    Parameters
+    ----------
+    texts : list of str
+        Rows to be grouped.
+    others, groups : list of str
+        Texts of another set and the group of each.
+    """
+    known = {letters_and_digits(text): group for text, group in zip(others, groups, strict=True)}
+    order: dict[str, int] = {}
+    names = (known.get(letters_and_digits(text), f"own {letters_and_digits(text)}") for text in texts)
+    return [order.setdefault(name, len(order)) for name in names]
+
+
 def main() -> int:
     """Print one group number a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="set whose rows are grouped")
-    parser.add_argument("--posts", required=True, help="set with the longer posts")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--posts", help="set with the longer posts that the rows were cut from")
+    source.add_argument("--like", help="set with the same texts and groups of its own")
     parser.add_argument("--data-root", default=None)
     arguments = parser.parse_args()
     try:
-        texts_hash = source_texts_hash(arguments.data, arguments.data_root)
-        rows = load_table(arguments.data, data_root=arguments.data_root, read_groups=False)
-        posts = load_table(arguments.posts, data_root=arguments.data_root)
+        rows = load_table(arguments.data, data_root=arguments.data_root, sidecars=False)
+        other = load_table(arguments.posts or arguments.like, data_root=arguments.data_root)
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    sys.stdout.write(f"{GROUP_FILE_HEADER}{texts_hash}\n")
-    sys.stdout.write("".join(f"{group}\n" for group in group_by_posts(rows.texts, posts.texts)))
+    if arguments.posts:
+        groups = group_by_posts(rows.texts, other.texts)
+    else:
+        groups = group_like(rows.texts, other.texts, other.frame["group"].tolist())
+    sys.stdout.write(write_sidecar(rows.texts, groups))
     return 0
 
 

@@ -1,26 +1,22 @@
 """From a YAML to a table: read, check, repair, mask, locate rationales, split."""
 
-import hashlib
-from pathlib import Path
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from mhclf.config.dataset import DatasetConfig
-from mhclf.data.cells import plain_cell, read_identifiers, read_targets, read_texts, short_cell
-from mhclf.data.locate import LocatedDataset, find_dataset, find_file
+from mhclf.data.cells import plain_cell, read_confidence, read_identifiers, read_targets, read_texts, short_cell
+from mhclf.data.locate import LocatedDataset, find_dataset
 from mhclf.data.rationales import read_rationales
-from mhclf.data.readers import read_table
-from mhclf.data.repair import mask_identifiers, mask_with_spans, repair_encoding
+from mhclf.data.readers.imhi import label_of_answer, published_label
+from mhclf.data.repair import Rationale, mask_identifiers, mask_with_spans, repair_encoding
+from mhclf.data.rows import CONTEXT, SPLIT, RawRows, read_added_rows, read_rows
+from mhclf.data.sidecar import read_sidecar
 from mhclf.data.spans import letters_and_digits
-from mhclf.data.splits import assign_splits
+from mhclf.data.splits import ADDED, assign_splits
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import DataError
-from mhclf.registry import nearest
-
-GROUP_FILE_HEADER = "# texts sha256 "
-"""First line of a group file: the rows that its numbers belong to."""
-
-_SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
 
 def load_table(
@@ -29,7 +25,8 @@ def load_table(
     data_root: str | None = None,
     mask: bool = True,
     split_seed: int | None = None,
-    read_groups: bool = True,
+    fold: int | None = None,
+    sidecars: bool = True,
 ) -> PostTable:
     """Load a data set by name or YAML path, ready for training.
 
@@ -41,10 +38,10 @@ def load_table(
         Folder of the data files; `$MHCLF_DATA`, then `./data`, when empty.
     mask : bool
         Replace e-mail addresses, user names and handles inside texts.
-    split_seed : int, optional
-        Replaces the YAML's `splits.seed`.
-    read_groups : bool
-        Read the YAML's group file; turned off where that file is being made.
+    split_seed, fold : int, optional
+        Replace the YAML's `splits.seed` and `splits.fold`.
+    sidecars : bool
+        Read the YAML's group and split files, and split; turned off where such a file is being made.
 
     Returns
     -------
@@ -57,92 +54,82 @@ def load_table(
         With file, row and column.
     """
     located = find_dataset(name)
-    raw, row_names = _read_rows(located, data_root)
     config = located.config
-    table = _build(config, raw, row_names, mask)
-    if config.columns.group_file and read_groups:
-        groups = _read_groups(located.path.parent / config.columns.group_file, len(table), _texts_hash(config, raw))
-        table = PostTable(config, table.frame.assign(group=groups), table.targets, table.rationales, table.counts)
-    return assign_splits(table, split_seed)
+    table = _build(config, read_rows(located, data_root), mask)
+    if not sidecars:
+        return table
+    table = _with_sidecars(table, located)
+    if config.source.added_to_train:
+        table = _with_added(table, _build(config, read_added_rows(located, data_root), mask))
+    rule = config.splits
+    rule = replace(
+        rule,
+        seed=rule.seed if split_seed is None else split_seed,
+        fold=rule.fold if fold is None else fold,
+    )
+    return assign_splits(replace(table, config=replace(config, splits=rule)))
 
 
-def _read_rows(located: LocatedDataset, data_root: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """Read all files of a set; returns the raw frame (with `split` where files give it) and 'file, row n' names."""
-    source = located.config.source
-    files = source.files if isinstance(source.files, dict) else {"": source.files}
-    frames, row_names = [], []
-    for split, file in files.items():
-        path = find_file(file, located.path, data_root)
-        frame = read_table(path, source.format)
-        _check_columns(located.config, frame, path, located.path)
-        if split:
-            frame = frame.assign(**{"__split__": _split_name(split, str(located.path))})
-        elif located.config.columns.split:
-            column = located.config.columns.split
-            frame = frame.assign(
-                **{
-                    "__split__": [
-                        _split_name(str(value), f"{path}, row {number}, column '{column}'")
-                        for number, value in enumerate(frame[column], start=1)
-                    ]
-                }
-            )
-        frames.append(frame)
-        row_names += [f"{path}, row {number}" for number in range(1, len(frame) + 1)]
-    return pd.concat(frames, ignore_index=True), row_names
+def _with_sidecars(table: PostTable, located: LocatedDataset) -> PostTable:
+    """Take groups and splits from the files beside the YAML; a split `-` leaves its row out."""
+    columns, folder = located.config.columns, located.path.parent
+    texts = table.texts
+    if columns.group_file:
+        groups = read_sidecar(folder / columns.group_file, texts, "group numbers")
+        table = replace(table, frame=table.frame.assign(group=groups))
+    if columns.split_file:
+        splits = read_sidecar(folder / columns.split_file, texts, "splits")
+        for row, split in enumerate(splits, start=1):
+            if split not in (*SPLITS, "-"):
+                raise DataError(
+                    f"{folder / columns.split_file}, row {row}: '{short_cell(split)}' is no split. "
+                    f"Known: {', '.join(SPLITS)}, - (left out)."
+                )
+        table = table.with_splits(np.array(splits, dtype=object)).select(np.array(splits) != "-")
+    return table
 
 
-def _split_name(name: str, where: str) -> str:
-    split = _SPLIT_NAMES.get(name, name)
-    if split not in SPLITS:
-        raise DataError(f"{where}: '{short_cell(name)}' is no split. Known: train, validation, test.")
-    return split
+def _with_added(table: PostTable, added: PostTable) -> PostTable:
+    """Add rows that are only ever trained on, minus those whose text the set has."""
+    known = {letters_and_digits(text) for text in table.texts}
+    new = np.array([letters_and_digits(text) not in known for text in added.texts])
+    added = added.select(new)
+    frame = added.frame.assign(split=ADDED, id=[f"added-{row_id}" for row_id in added.frame["id"]])
+    frame["group"] = [f"added-{group}" for group in frame["group"]]
+    counts = dict(table.counts) | {"rows_added_to_train": len(added), "added_rows_shared": int((~new).sum())}
+    return replace(
+        table,
+        frame=pd.concat([table.frame, frame], ignore_index=True),
+        targets=np.concatenate([table.targets, added.targets]),
+        rationales=table.rationales + added.rationales,
+        counts=counts,
+        left_out={**table.left_out, **{f"{fault} (added)": rows for fault, rows in added.left_out.items()}},
+    )
 
 
-def _check_columns(config: DatasetConfig, frame: pd.DataFrame, path: Path, yaml_path: Path) -> None:
-    columns = config.columns
-    named = {"text": columns.text, "id": columns.id, "explanation": columns.explanation, "group": columns.group}
-    named["split"] = columns.split
-    named["rationale"] = config.rationale.column if config.rationale else None
-    wanted = [(key, column) for key, column in named.items() if column is not None]
-    wanted += [("label", c) for c in ([columns.label] if isinstance(columns.label, str) else columns.label)]
-    for key, column in wanted:
-        if column not in frame.columns:
-            known = [str(c) for c in frame.columns]
-            shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-            raise DataError(
-                f"{path}: no column '{column}', which {yaml_path} names as {key}."
-                f"{nearest(column, known)} Columns there: {shown}."
-            )
-    if len(frame) == 0:
-        raise DataError(f"{path}: has a header but no rows.")
-
-
-def _build(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str], mask: bool) -> PostTable:
-    columns = config.columns
-    originals = read_texts(raw, columns.text, row_names)
+def _build(config: DatasetConfig, rows: RawRows, mask: bool) -> PostTable:
+    columns, raw = config.columns, rows.frame
+    originals = read_texts(raw, columns, rows.names)
     repaired = [repair_encoding(text) for text in originals] if config.repair else originals
-    rationales = read_rationales(config, raw, originals, repaired, row_names)
+    rationales = read_rationales(config, raw, originals, repaired, rows.names)
     if mask and rationales:
         masked = [mask_with_spans(text, item) for text, item in zip(repaired, rationales, strict=True)]
         texts, rationales = [text for text, _ in masked], tuple(item for _, item in masked)
     else:
         texts = [mask_identifiers(text)[0] for text in repaired] if mask else repaired
-    ids = read_identifiers(raw, columns.id, row_names)
+    ids = read_identifiers(raw, columns.id, rows.names)
     groups = [plain_cell(value) for value in raw[columns.group]] if columns.group else ids
-    explanations = [plain_cell(value) for value in raw[columns.explanation]] if columns.explanation else [""] * len(raw)
-    if config.repair:
-        explanations = [repair_encoding(text) for text in explanations]
-    if mask:
-        explanations = [mask_identifiers(text)[0] for text in explanations]
+    confidence = read_confidence(raw, columns.confidence, rows.names) if columns.confidence else np.nan
     frame = pd.DataFrame(
         {
             "id": ids,
             "text": texts,
             # A row without a group stands alone; rows are not joined by what is missing.
             "group": [group or f"(none) {row_id}" for group, row_id in zip(groups, ids, strict=True)],
-            "split": raw["__split__"].to_numpy() if "__split__" in raw else "",
-            "explanation": explanations,
+            "split": raw[SPLIT].to_numpy() if SPLIT in raw else "",
+            "explanation": _beside(config, raw, columns.explanation, mask),
+            "context": _beside(config, raw, CONTEXT if columns.context else None, mask),
+            "confidence": confidence,
         }
     )
     counts = {
@@ -150,40 +137,42 @@ def _build(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str], mask:
         "texts_repaired": sum(a != b for a, b in zip(originals, repaired, strict=True)),
         "texts_masked": sum(a != b for a, b in zip(repaired, texts, strict=True)),
     }
+    counts |= {f"rows_left_out_{fault}": len(names) for fault, names in rows.left_out.items()}
     if columns.group:
         counts["rows_without_group"] = groups.count("")
     if config.rationale:
-        with_parts = [item for item in rationales if item.parts]
-        counts |= {
-            "rationales": len(with_parts),
-            "rationales_located_fully": sum(item.located == item.parts for item in with_parts),
-            "rationales_located_partly": sum(0 < item.located < item.parts for item in with_parts),
-            "rationales_not_located": sum(item.located == 0 for item in with_parts),
-        }
-    return PostTable(config, frame, read_targets(config, raw, row_names), rationales, counts)
+        counts |= _rationale_counts(rationales)
+    if config.published_labels:
+        counts["labels_read_otherwise_by_the_published_rule"] = _disagreements(config, raw)
+    left_out = {fault: tuple(names) for fault, names in rows.left_out.items()}
+    return PostTable(config, frame, read_targets(config, raw, rows.names), rationales, counts, left_out)
 
 
-def source_texts_hash(name: str, data_root: str | None = None) -> str:
-    """Return a hash of a set's texts as its files hold them: what a group file belongs to."""
-    located = find_dataset(name)
-    return _texts_hash(located.config, _read_rows(located, data_root)[0])
+def _beside(config: DatasetConfig, raw: pd.DataFrame, column: str | None, mask: bool) -> list[str]:
+    """Return a column of free text beside the post, repaired and masked like it."""
+    if column is None:
+        return [""] * len(raw)
+    texts = [plain_cell(value) for value in raw[column]]
+    texts = [repair_encoding(text) for text in texts] if config.repair else texts
+    return [mask_identifiers(text)[0] for text in texts] if mask else texts
 
 
-def _texts_hash(config: DatasetConfig, raw: pd.DataFrame) -> str:
-    folded = "\n".join(letters_and_digits(str(text)) for text in raw[config.columns.text])
-    return hashlib.sha256(folded.encode("utf-8")).hexdigest()
+def _rationale_counts(rationales: tuple[Rationale, ...]) -> dict[str, int]:
+    given = [item for item in rationales if item.parts]
+    return {
+        "rationales": len(given),
+        "rationales_located_fully": sum(item.located == item.parts for item in given),
+        "rationales_located_partly": sum(0 < item.located < item.parts for item in given),
+        "rationales_not_located": sum(item.located == 0 for item in given),
+    }
 
 
-def _read_groups(path: Path, rows: int, texts_hash: str) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path}: the group file cannot be read ({reason}).") from error
-    groups = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if len(groups) != rows:
-        raise DataError(f"{path}: holds {len(groups)} group numbers for {rows} rows. Make it again for these files.")
-    for line in lines:
-        if line.startswith(GROUP_FILE_HEADER) and line.removeprefix(GROUP_FILE_HEADER).strip() != texts_hash:
-            raise DataError(f"{path}: was made for other rows or another order. Make it again for these files.")
-    return groups
+def _disagreements(config: DatasetConfig, raw: pd.DataFrame) -> int:
+    """Count the answers out of which the published rule reads another label than ours, or none."""
+    name_of = {value: label.name for label in config.label_pairs for value in label.raw_values}
+    answers = [str(answer) for answer in raw[str(config.columns.label)]]
+    return sum(
+        name_of.get(str(label_of_answer(answer, name_of)))
+        != name_of.get(str(published_label(answer, config.published_labels)))
+        for answer in answers
+    )

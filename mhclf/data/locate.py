@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mhclf.config.dataset import DatasetConfig
+from mhclf.config.source import FileConfig
 from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.data.fetch import fetch_file
 from mhclf.errors import ConfigError, DataError
 from mhclf.registry import nearest
 
@@ -75,34 +77,32 @@ def _with_extends(path: Path, depth: int = 0) -> dict[str, Any]:
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        # Files are replaced as a whole: a set with other files has other splits.
+        nested = key != "files" and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merge(merged[key], value) if nested else value
     return merged
 
 
-def find_file(name: str, yaml_path: Path, data_root: str | None) -> Path:
-    """Return the path of a data file: beside the YAML, then under the data root.
+def find_file(file: FileConfig, yaml_path: Path, data_root: str | None, access: str = "") -> Path:
+    """Return where a data file lies: beside the YAML, under the data root, or fetched from its address.
 
     Parameters
     ----------
-    name : str
+    file : FileConfig
         As the YAML gives it.
     yaml_path : Path
         The YAML that names it.
     data_root : str, optional
         Replaces `$MHCLF_DATA` and `./data`.
+    access : str
+        How to get it, for the message where it is nowhere.
 
     Raises
     ------
     DataError
-        If it is nowhere; lists the places and says how to name another.
+        If it is nowhere (lists the places and says how to get it), or cannot be fetched.
     """
-    roots = [Path(data_root)] if data_root else []
-    if not roots and os.environ.get("MHCLF_DATA"):
-        roots.append(Path(os.environ["MHCLF_DATA"]))
-    if not roots:
-        roots.append(Path("data"))
-    candidates = [yaml_path.parent / name, *(root / name for root in roots)]
+    candidates = _candidates(file.path, yaml_path, data_root) if file.path else []
     for candidate in candidates:
         try:
             if candidate.is_dir():
@@ -114,7 +114,21 @@ def find_file(name: str, yaml_path: Path, data_root: str | None) -> Path:
                 f"{candidate}: cannot be read ({error.strerror}). Check the path in {yaml_path}."
             ) from error
     looked = ", ".join(str(candidate) for candidate in candidates)
+    if file.url:
+        try:
+            return fetch_file(file.url, file.sha256)
+        except DataError as error:
+            if not candidates:
+                raise
+            where = f"{yaml_path}: the file '{file.path}' was not found (looked at {looked})"
+            raise DataError(f"{where} and could not be fetched. {error}") from error
+    how = f" How to get it: {access}" if access else ""
     raise DataError(
-        f"{yaml_path}: the file '{name}' was not found (looked at {looked}). "
-        "Give its folder with --data-root DIR or the environment variable MHCLF_DATA."
+        f"{yaml_path}: the file '{file.path}' was not found (looked at {looked}). "
+        f"Give its folder with --data-root DIR or the environment variable MHCLF_DATA.{how}"
     )
+
+
+def _candidates(name: str, yaml_path: Path, data_root: str | None) -> list[Path]:
+    root = data_root or os.environ.get("MHCLF_DATA") or "data"
+    return [yaml_path.parent / name, Path(root) / name]

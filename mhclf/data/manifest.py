@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mhclf.data.audit import Finding, findings_as_json
+from mhclf.data.repair import Rationale
 from mhclf.data.table import SPLITS, PostTable
 
 
@@ -20,16 +21,10 @@ def content_hash(items: Iterable[Any]) -> str:
 
 
 def data_hash(table: PostTable) -> str:
-    """Return one hash over ids, texts, labels, groups and splits."""
-    return content_hash(
-        [
-            *zip(
-                *(table.frame[c].tolist() for c in ("id", "text", "group", "split")),
-                table.targets.tolist(),
-                strict=True,
-            )
-        ]
-    )
+    """Return one hash over ids, texts (with their context), labels, groups and splits."""
+    frame = table.frame
+    columns = [frame["id"], table.texts_in_context, frame["group"], frame["split"], table.targets.tolist()]
+    return content_hash(list(zip(*columns, strict=True)))
 
 
 def build_manifest(table: PostTable, findings: list[Finding], protocol: str) -> dict[str, Any]:
@@ -62,6 +57,13 @@ def build_manifest(table: PostTable, findings: list[Finding], protocol: str) -> 
             "data": data_hash(table),
         },
         "load": dict(table.counts),
+        "left_out": {fault: list(rows) for fault, rows in table.left_out.items()},
+        "rationales_not_fully_located": [
+            row_id
+            for row_id, item in zip(frame["id"], table.rationales or [Rationale()] * len(frame), strict=True)
+            if item.located < item.parts
+        ],
+        "explanations": config.explanations,
         "findings": findings_as_json(findings),
         "shares_text_with": list(config.shares_text_with),
         "protocol": protocol,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,14 +28,43 @@ def read_rationales(
     """
     if config.rationale is None:
         return ()
-    kind, separators = config.rationale.kind, config.rationale.separators
+    rule = config.rationale
+    labels = [label for label, _ in rule.columns]
+    by_column = [
+        _read_column(raw[column], column, config, originals, repaired, row_names) for _, column in rule.columns
+    ]
+    if labels == [None]:
+        return tuple(by_column[0])
+    return tuple(_joined(labels, row) for row in zip(*by_column, strict=True))
+
+
+def _joined(labels: Sequence[str | None], evidence: Sequence[Rationale]) -> Rationale:
+    """Return the evidence of all labels of one row together."""
+    return Rationale(
+        tuple(merge_spans(span for item in evidence for span in item.spans)),
+        sum(item.parts for item in evidence),
+        sum(item.located for item in evidence),
+        tuple((str(label), item.spans) for label, item in zip(labels, evidence, strict=True) if item.parts),
+    )
+
+
+def _read_column(
+    cells: "pd.Series[Any]",
+    column: str,
+    config: DatasetConfig,
+    originals: list[str],
+    repaired: list[str],
+    row_names: list[str],
+) -> list[Rationale]:
+    rule = config.rationale
+    assert rule is not None
+    kind = rule.kind
     found = []
-    for row, value in enumerate(raw[config.rationale.column]):
-        where = f"{row_names[row]}, column '{config.rationale.column}'"
+    for row, value in enumerate(cells):
+        where = f"{row_names[row]}, column '{column}'"
         if kind == "phrases":
-            phrases = [value] if isinstance(value, str) else as_list(value)
-            phrases = [repair_encoding(str(phrase)) if config.repair else str(phrase) for phrase in phrases]
-            found.append(locate_phrases(repaired[row], phrases, separators))
+            phrases = [str(phrase) for phrase in ([value] if isinstance(value, str) else as_list(value))]
+            found.append(_locate_repaired(originals[row], repaired[row], phrases, rule.separators, config.repair))
         else:
             spans = _spans(value, where)
             if kind == "token_spans":
@@ -53,7 +83,23 @@ def read_rationales(
                     sum(part.located for part in parts),
                 )
             )
-    return tuple(found)
+    return found
+
+
+def _locate_repaired(original: str, repaired: str, phrases: list[str], separators: str, repair: bool) -> Rationale:
+    """Find phrases in the repaired text, or where fewer of them are there, in the text as the file holds it.
+
+    A phrase that was cut off in the middle of a broken sign cannot be repaired, but stands in the broken text.
+    """
+    found = locate_phrases(repaired, [repair_encoding(phrase) for phrase in phrases] if repair else phrases, separators)
+    if found.located == found.parts or original == repaired:
+        return found
+    before = locate_phrases(original, phrases, separators)
+    moved = [locate_span(original, repaired, span) for span in before.spans]
+    if before.located <= found.located or not all(part.located for part in moved):
+        return found
+    spans = tuple(merge_spans(span for part in moved for span in part.spans))
+    return Rationale(spans, before.parts, before.located)
 
 
 def _spans(value: Any, where: str) -> list[tuple[int, int]]:

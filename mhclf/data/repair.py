@@ -1,8 +1,9 @@
 """Repairs broken encoding, masks identifiers, and finds rationales in the repaired text."""
 
+import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ftfy
 
@@ -45,11 +46,14 @@ class Rationale:
         Merged, sorted character spans.
     parts, located : int
         Pieces given, and pieces found.
+    by_label : tuple of (label name, spans)
+        The same evidence by label, where each label has its own.
     """
 
     spans: tuple[Span, ...] = ()
     parts: int = 0
     located: int = 0
+    by_label: tuple[tuple[str, tuple[Span, ...]], ...] = ()
 
 
 def repair_encoding(text: str) -> str:
@@ -142,16 +146,28 @@ def locate_span(original: str, repaired: str, span: Span) -> Rationale:
     # A look-ahead finds places that overlap.
     places = [match.start() for match in re.finditer(f"(?={re.escape(piece)})", repaired)]
     if not piece or not places:
-        return Rationale((), 1, 0)
+        # The span cuts a broken sign in two: go by what stands before and after it.
+        moved = move_spans([span], _repairs(original, repaired))[0]
+        return Rationale((moved,), 1, 1) if moved[0] < moved[1] else Rationale((), 1, 0)
     start = min(places, key=lambda place: abs(place - guess))
     return Rationale(((start, start + len(piece)),), 1, 1)
+
+
+def _repairs(original: str, repaired: str) -> list[Edit]:
+    """Return what repair replaced, as edits of the original."""
+    matcher = difflib.SequenceMatcher(None, original, repaired, autojunk=False)
+    return [Edit(start, end, b - a) for tag, start, end, a, b in matcher.get_opcodes() if tag != "equal"]
 
 
 def mask_with_spans(text: str, rationale: Rationale) -> tuple[str, Rationale]:
     """Mask identifiers and move the rationale's spans with the text."""
     masked, edits = mask_identifiers(text)
-    spans = tuple(merge_spans(move_spans(rationale.spans, edits)))
-    return masked, Rationale(spans, rationale.parts, rationale.located)
+
+    def moved(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        return tuple(merge_spans(move_spans(spans, edits)))
+
+    by_label = tuple((label, moved(spans)) for label, spans in rationale.by_label)
+    return masked, replace(rationale, spans=moved(rationale.spans), by_label=by_label)
 
 
 def _fold(text: str) -> tuple[str, list[int]]:

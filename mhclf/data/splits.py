@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,38 +12,75 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from mhclf.data.table import PostTable
 from mhclf.errors import DataError
 
+ADDED = "added"
+"""Split of rows that are only ever trained on, until `assign_splits` makes them train."""
 
-def assign_splits(table: PostTable, seed: int | None = None) -> PostTable:
+
+def assign_splits(table: PostTable) -> PostTable:
     """Give every row a split by the table's YAML.
 
     Parameters
     ----------
     table : PostTable
         With a `split` column filled for `kind: given`.
-    seed : int, optional
-        Replaces `splits.seed`.
 
     Notes
     -----
-    Where no validation part is given, it is taken from train, seeded, stratified and grouped.
+    Where no validation part is given, it is taken from train, seeded, stratified and grouped; so are the parts of
+    `folds`. A set with a test part only (an evaluation set) stays one. Rows marked `ADDED` become train at the end.
     """
-    rule = table.config.splits if seed is None else replace(table.config.splits, seed=seed)
-    splits = table.frame["split"].to_numpy(dtype=object)
-    if rule.kind == "ratio":
-        splits = np.full(len(table), "train", dtype=object)
-        splits[_held_out(table, np.arange(len(table)), rule.test, rule.seed, rule.stratify, rule.group_by)] = "test"
-    elif not (splits == "train").any():
+    rule = table.config.splits
+    splits = table.frame["split"].to_numpy(dtype=object).copy()
+    own = splits != ADDED
+    if rule.kind != "given":
+        rows = np.flatnonzero(own)
+        splits[rows] = "train"
+        splits[_test_rows(table, rows)] = "test"
+    elif not (splits == "train").any() and not (splits[own] == "test").all():
         raise DataError(
             f"{table.config.name}: no row belongs to train. Name the split of each file or a split column, "
             "or say 'splits: {kind: ratio}'."
         )
-    if not (splits == "validation").any():
-        train = np.flatnonzero(splits == "train")
+    train = np.flatnonzero(splits == "train")
+    if len(train) and not (splits == "validation").any():
         # Another stream than the test cut's, so that the two do not mirror each other.
         held_out = _held_out(table, train, rule.validation, rule.seed + 1000, rule.stratify, rule.group_by)
-        splits = splits.copy()
         splits[held_out] = "validation"
+    splits[~own] = "train"
     return table.with_splits(splits)
+
+
+def _test_rows(table: PostTable, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    rule = table.config.splits
+    if rule.kind == "ratio":
+        return _held_out(table, rows, rule.test, rule.seed, rule.stratify, rule.group_by)
+    groups = table.frame["group"].to_numpy()[rows] if rule.group_by else np.arange(len(rows)).astype(str)
+    if len(set(groups)) < rule.folds:
+        raise DataError(
+            f"{table.config.name}: {len(set(groups))} group(s) cannot make {rule.folds} folds. Lower 'splits: folds'."
+        )
+    classes = strata(table.targets[rows]) if rule.stratify else np.zeros(len(rows), dtype=np.int64)
+    parts = _grouped_folds(classes, groups, rule.folds, rule.seed)
+    if not parts or any(len(part) == 0 for part in parts):
+        raise DataError(
+            f"{table.config.name}: the groups are too uneven for {rule.folds} folds; a part would be empty. "
+            "Lower 'splits: folds'."
+        )
+    return np.asarray(rows[parts[rule.fold]])
+
+
+def _grouped_folds(
+    classes: npt.NDArray[np.int64], groups: npt.NDArray[Any], folds: int, seed: int
+) -> list[npt.NDArray[np.int64]]:
+    """Return the rows of each fold, stratified and grouped; nothing where every class is smaller than `folds`."""
+    with warnings.catch_warnings():
+        # A class with fewer rows than folds is expected in small sets; the shares are then as near as can be.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        try:
+            return [part for _, part in splitter.split(classes, classes, groups)]
+        except ValueError:
+            return []
 
 
 def strata(targets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -76,14 +112,7 @@ def _held_out(
         return np.asarray(rows[next(splitter.split(rows, classes))[1]])
     folds, taken = _folds(share, n_groups)
     wanted = max(1, round(share * len(rows)))
-    with warnings.catch_warnings():
-        # A class with fewer rows than folds is expected in small sets; the shares are then as near as can be.
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        try:
-            parts = [part for _, part in grouped.split(rows, classes, groups)]
-        except ValueError:
-            parts = []
+    parts = _grouped_folds(classes, groups, folds, seed)
     # One huge group makes a fold much too large, or leaves others empty: start where the share is met best.
     for first in range(len(parts) - taken + 1):
         chosen = np.sort(np.concatenate(parts[first : first + taken]))

@@ -23,13 +23,16 @@ class PostTable:
     config : DatasetConfig
         The YAML's content.
     frame : pandas.DataFrame
-        Columns `id`, `text`, `group`, `split`, `explanation` (text; '' for none), index 0..n-1.
+        Columns `id`, `text`, `group`, `split`, `explanation`, `context` (text; '' for none) and `confidence` (share of
+        annotators; NaN for none), index 0..n-1.
     targets : numpy.ndarray
         `multiclass`, `ordinal`: class numbers, shape (n,). `multilabel`: 0/1, shape (n, labels).
     rationales : tuple of Rationale
         One for each row; empty where the set has none.
     counts : mapping
-        What loading did: rows read, repaired, masked, rationales located, duplicates dropped.
+        What loading did: rows read, repaired, masked, left out, rationales located.
+    left_out : mapping
+        Fault -> 'file, row n' of each row that the YAML left out because of it.
     """
 
     config: DatasetConfig
@@ -37,6 +40,7 @@ class PostTable:
     targets: npt.NDArray[np.int64]
     rationales: tuple[Rationale, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -45,6 +49,18 @@ class PostTable:
     def texts(self) -> list[str]:
         """The posts as a list."""
         return [str(text) for text in self.frame["text"]]
+
+    @property
+    def contexts(self) -> list[str] | None:
+        """What was said before each post, or None where the set has no context."""
+        return [str(text) for text in self.frame["context"]] if self.config.columns.context else None
+
+    @property
+    def texts_in_context(self) -> list[str]:
+        """Context and post as one text, for methods that read only one."""
+        if self.contexts is None:
+            return self.texts
+        return [f"{before}\n{text}" if before else text for before, text in zip(self.contexts, self.texts, strict=True)]
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -40,6 +40,51 @@ class Batch:
         return Batch({k: v.to(device) for k, v in self.inputs.items()}, self.targets.to(device), self.rows.to(device))
 
 
+def encode_posts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, contexts: Sequence[str] | None = None
+) -> Any:
+    """Tokenise posts, each after as much of the end of its context as there is room for.
+
+    Returns
+    -------
+    BatchEncoding
+        `input_ids` and, where the family has them, `token_type_ids`, as lists of unequal length.
+    """
+    if contexts is None or not any(contexts):
+        return tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
+    befores = _context_ends(tokenizer, texts, max_length, contexts)
+    # All rows as pairs or singles one by one: a batch must be of one kind.
+    rows = [
+        tokenizer(
+            *([before, text] if before else [text]),
+            truncation="only_second" if before else True,
+            max_length=max_length,
+            return_attention_mask=False,
+        )
+        for before, text in zip(befores, texts, strict=True)
+    ]
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def _context_ends(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, contexts: Sequence[str]
+) -> list[str]:
+    """Return the end of each context that fits beside its whole post; '' where none does."""
+    room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
+    plain = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
+    sizes = [len(ids) for ids in tokenizer(list(texts), **plain)["input_ids"]]
+    offsets = tokenizer(list(contexts), return_offsets_mapping=True, **plain)["offset_mapping"]
+    ends = []
+    for context, size, places in zip(contexts, sizes, offsets, strict=True):
+        left = room - size
+        if len(places) <= left:
+            ends.append(context)
+        else:
+            # One token less: the first word, cut loose from its neighbour, may need one more.
+            ends.append(context[places[-(left - 1)][0] :].strip() if left > 1 else "")
+    return ends
+
+
 class TokenisedPosts(Dataset[int]):
     """Posts as token numbers, without padding.
 
@@ -51,6 +96,8 @@ class TokenisedPosts(Dataset[int]):
         Shape (n,) or (n, labels); zeros where there is no gold.
     max_length : int
         Longer posts are cut at the end; `truncated` counts them.
+    contexts : sequence of str, optional
+        Read before each post as the first segment, as much of its end as there is room beside the whole post.
     """
 
     def __init__(
@@ -59,15 +106,14 @@ class TokenisedPosts(Dataset[int]):
         texts: Sequence[str],
         targets: npt.NDArray[np.int64],
         max_length: int,
+        contexts: Sequence[str] | None = None,
     ) -> None:
-        encoded = tokenizer(
-            list(texts), truncation=True, max_length=max_length, return_length=False, return_attention_mask=False
-        )
+        encoded = encode_posts(tokenizer, texts, max_length, contexts)
         self.input_ids: list[list[int]] = encoded["input_ids"]
         self.token_type_ids: list[list[int]] | None = encoded.get("token_type_ids")
         self.targets = torch.from_numpy(np.ascontiguousarray(targets))
         self.lengths = np.array([len(ids) for ids in self.input_ids], dtype=np.int64)
-        # A post of just this length may be whole: only those are tokenised again, uncut.
+        # A post of just this length may be whole: only those are tokenised again, uncut and without context.
         full = [text for text, length in zip(texts, self.lengths, strict=True) if length >= max_length]
         uncut = tokenizer(full, truncation=False, verbose=False)["input_ids"] if full else []
         self.truncated = sum(len(ids) > max_length for ids in uncut)

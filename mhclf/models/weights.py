@@ -2,11 +2,11 @@
 
 import hashlib
 import importlib.util
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mhclf.config.places import cache_folder
 from mhclf.config.run import short_name
 from mhclf.errors import ConfigError, RunError
 
@@ -36,11 +36,6 @@ class EncoderSource:
     location: str
     local: bool
     sha256: str = ""
-
-
-def cache_folder() -> Path:
-    """Return `$MHCLF_CACHE`, by default `~/.cache/mhclf`."""
-    return Path(os.environ.get("MHCLF_CACHE") or Path.home() / ".cache" / "mhclf")
 
 
 def resolve_encoder(name: str) -> EncoderSource:

@@ -71,8 +71,8 @@ def fit_network(
     quiet_lightning()
     tokenizer = load_tokenizer(source)
     train, validation = table.part("train"), table.part("validation")
-    train_posts = TokenisedPosts(tokenizer, train.texts, train.targets, max_length)
-    validation_posts = TokenisedPosts(tokenizer, validation.texts, validation.targets, max_length)
+    train_posts = TokenisedPosts(tokenizer, train.texts, train.targets, max_length, train.contexts)
+    validation_posts = TokenisedPosts(tokenizer, validation.texts, validation.targets, max_length, validation.contexts)
     network = build_network(table, config, source, attention)
     positions = longest_input(network.encoder)
     if positions is not None and max_length > positions:

@@ -43,8 +43,9 @@ def predict_network(
     texts: list[str],
     max_length: int,
     batch: BatchConfig,
+    contexts: list[str] | None = None,
 ) -> NetworkPredictions:
-    """Run the network over `texts` (one or more) in batches of similar length.
+    """Run the network over `texts` (one or more, each after its context) in batches of similar length.
 
     Notes
     -----
@@ -52,7 +53,7 @@ def predict_network(
     """
     network.eval()
     device = next(network.parameters()).device
-    posts = TokenisedPosts(tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length)
+    posts = TokenisedPosts(tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length, contexts)
     rows: list[torch.Tensor] = []
     parts: dict[str, list[torch.Tensor]] = {"logits": [], "representation": [], "weights": [], "contributions": []}
     gate = None

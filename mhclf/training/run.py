@@ -16,6 +16,7 @@ from mhclf.config.run import RunConfig
 from mhclf.data.audit import audit
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest
+from mhclf.data.subsets import take_subset
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
@@ -66,7 +67,13 @@ class PreparedData:
 
 def prepare_data(config: RunConfig) -> PreparedData:
     """Load, split, audit, and cut to `limit` rows per split."""
-    table = load_table(config.data, data_root=config.data_root, mask=config.mask, split_seed=config.split_seed)
+    table = load_table(
+        config.data,
+        data_root=config.data_root,
+        mask=config.mask,
+        split_seed=config.split_seed,
+        fold=config.fold,
+    )
     HEADS.get(table.config.task)
     known = metric_names(table.config.task, table.labels)
     for metric in table.config.metrics:
@@ -77,6 +84,7 @@ def prepare_data(config: RunConfig) -> PreparedData:
                 f"{nearest(metric, known)} Known: {', '.join(plain)}."
             )
     table, findings = audit(table, config.audit.on_leak)
+    table = take_subset(table, config.subset)
     if config.limit is not None:
         table = limit_rows(table, config.limit)
     return PreparedData(table, build_manifest(table, findings, config.protocol))
@@ -193,9 +201,9 @@ def _carry_out(
 
 def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder) -> dict[str, npt.NDArray[Any]]:
     train = table.part("train")
-    model = fit_linear(table.config.task, table.labels, train.texts, train.targets)
+    model = fit_linear(table.config.task, table.labels, train.texts_in_context, train.targets)
     model.save(folder.model)
-    return {split: model.probabilities(part.texts) for split, part in evaluated.items()}
+    return {split: model.probabilities(part.texts_in_context) for split, part in evaluated.items()}
 
 
 def _run_network(
@@ -207,7 +215,7 @@ def _run_network(
         model.save_pretrained(folder.model)
         fitted.tokenizer.save_pretrained(folder.model)
     predictions = {
-        split: predict_network(fitted.network, fitted.tokenizer, part.texts, max_length, config.batch)
+        split: predict_network(fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts)
         for split, part in evaluated.items()
     }
     shown = "test" if "test" in evaluated else "validation"
@@ -230,13 +238,13 @@ def _baseline_records(
     records = []
     model = None
     if identity["method"] != "tfidf_lr":
-        model = fit_linear(table.config.task, table.labels, train.texts, train.targets)
+        model = fit_linear(table.config.task, table.labels, train.texts_in_context, train.targets)
     for part in evaluated.values():
         majority = identity | {"method": "majority", "encoder": "none"}
         records += result_records(part, majority_probabilities(train, len(part)), majority)
         if model is not None:
             linear = identity | {"method": "tfidf_lr", "encoder": "tfidf"}
-            records += result_records(part, model.probabilities(part.texts), linear)
+            records += result_records(part, model.probabilities(part.texts_in_context), linear)
     return records
 
 

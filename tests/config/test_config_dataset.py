@@ -49,13 +49,14 @@ def build(**over):
         ({"source": {"files": {}}}, "source: files: is empty. Give one file, or a line 'split: file' for each split."),
         ({"source": {"files": ""}}, "source: files: is empty. Give one file, or a line 'split: file' for each split."),
         ({"source": {"files": "a.xls", "format": "xls"}},
-         "set.yaml: source: format: 'xls' is not one of auto, csv, tsv, json, jsonl, parquet."),
+         "set.yaml: source: format: 'xls' is not one of auto, csv, tsv, json, "
+         "jsonl, parquet, xlsx, eraser, imhi. Did you mean 'xlsx'?"),
         ({"task": "multi-class"},
          "set.yaml: task: 'multi-class' is not one of multiclass, multilabel, ordinal, choice. "
          "Did you mean 'multiclass'?"),
         ({"colums": {}}, "set.yaml: unknown key 'colums'. Did you mean 'columns'? Known keys: name, task, labels, "
-         "source, columns, schema_version, title, language, rationale, repair, splits, max_length, metrics, prompt, "
-         "risk, shares_text_with, licence, access, citation, ethics."),
+         "source, columns, schema_version, title, language, rationale, explanations, repair, splits, "
+         "max_length, metrics, prompt, published_labels, risk, shares_text_with, licence, access, citation, ethics."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(over, message):

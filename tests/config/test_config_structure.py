@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mhclf.config import ColumnsConfig, DatasetConfig, LabelName, RationaleConfig, RunConfig, SplitsConfig
-from mhclf.config.dataset import PromptConfig, RiskConfig, SourceConfig
+from mhclf.config.dataset import PromptConfig, RiskConfig
 from mhclf.config.run import (
     AuditConfig,
     BatchConfig,
@@ -20,6 +20,7 @@ from mhclf.config.run import (
     OptimConfig,
     TrainerConfig,
 )
+from mhclf.config.source import SourceConfig
 from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_yaml
 from mhclf.errors import ConfigError
 

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from mhclf.config.dataset import ColumnsConfig, DatasetConfig, SourceConfig, SplitsConfig
+from mhclf.config.columns import ColumnsConfig
+from mhclf.config.dataset import DatasetConfig, SplitsConfig
+from mhclf.config.source import SourceConfig
 from mhclf.config.structure import from_mapping
 from mhclf.data.table import PostTable
 
@@ -37,8 +39,8 @@ def make_table(
         splits=from_mapping(SplitsConfig, rule, "rule"),
     )
     ids = [f"{number:06d}" for number in range(len(texts))]
-    frame = pd.DataFrame(
-        {"id": ids, "text": list(texts), "group": list(groups or ids), "split": splits, "explanation": ""}
+    frame = pd.DataFrame({"id": ids, "text": list(texts), "group": list(groups or ids), "split": splits}).assign(
+        explanation="", context="", confidence=np.nan
     )
     return PostTable(config, frame, values)
 

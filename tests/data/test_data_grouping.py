@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from mhclf.data.grouping import group_by_posts
-from mhclf.data.load import GROUP_FILE_HEADER, load_table, source_texts_hash
+from mhclf.data.load import load_table
 from mhclf.data.locate import config_folder
+from mhclf.data.sidecar import HEADER, texts_hash
 from mhclf.data.spans import letters_and_digits
 
 POST = "The garden was quiet all summer. I could not get out of bed before noon. My sister called me twice."
@@ -63,8 +64,8 @@ def test_a_row_that_starts_like_a_post_but_goes_on_otherwise_stays_alone():
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_committed_group_file_is_what_is_made_now(data_root):
-    rows = load_table("wellxplain", data_root=data_root, read_groups=False)
+    rows = load_table("wellxplain", data_root=data_root, sidecars=False)
     posts = load_table("multiwd", data_root=data_root)
     committed = Path(config_folder() / "wellxplain.groups.txt").read_text().splitlines()
-    assert committed.pop(0) == GROUP_FILE_HEADER + source_texts_hash("wellxplain", data_root)
+    assert committed.pop(0) == HEADER + texts_hash(rows.texts)
     assert [str(number) for number in group_by_posts(rows.texts, posts.texts)] == committed

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mhclf.data.load import load_table, source_texts_hash
+from mhclf.data.load import load_table
+from mhclf.data.sidecar import HEADER, texts_hash
 from mhclf.errors import DataError
 
 TEXTS = ["I sleep well", "My chest is tight", "We walked by the lake", "I cannot stop worrying", "Tea helps me"]
@@ -85,7 +86,7 @@ def test_ten_lines_of_yaml_are_enough(tmp_path):
          "small: no row belongs to train. Name the split of each file or a split column, "
          "or say 'splits: {kind: ratio}'."),
         ({"columns": COLUMNS | {"group_file": "groups.txt"}},
-         "groups.txt: the group file cannot be read (No such file or directory)."),
+         "groups.txt: the file of group numbers cannot be read (No such file or directory)."),
     ],
 )  # fmt: skip
 def test_yaml_and_file_that_do_not_fit(refused, settings, message):
@@ -262,13 +263,13 @@ def test_groups_from_a_file(load, refused):
         "groups.txt: holds 2 group numbers for 5 rows. Make it again for these files."
     )
     assert refused({"rows.csv": csv(), "groups.txt": b"\xff\xfe"}, columns=columns) == (
-        "groups.txt: the group file cannot be read (not UTF-8 text)."
+        "groups.txt: the file of group numbers cannot be read (not UTF-8 text)."
     )
 
 
 def test_the_group_file_is_not_read_where_it_is_being_made(write_set):
     path = write_set({"rows.csv": csv()}, columns=COLUMNS | {"group_file": "none.txt"})
-    table = load_table(str(path), read_groups=False)
+    table = load_table(str(path), sidecars=False)
     assert table.frame["group"].tolist() == table.frame["id"].tolist()
 
 
@@ -472,10 +473,9 @@ def test_select_and_part_keep_rows_together(load):
     assert len(table.select([])) == 0
 
 
-def test_a_group_file_made_for_other_rows_is_refused(load, refused, write_set):
+def test_a_group_file_made_for_other_rows_is_refused(load, refused):
     columns = COLUMNS | {"group_file": "groups.txt"}
-    path = write_set({"rows.csv": csv(), "groups.txt": "0\n0\n1\n2\n2\n"}, columns=columns)
-    header = f"# texts sha256 {source_texts_hash(str(path))}\n"
+    header = f"{HEADER}{texts_hash(TEXTS)}\n"
     table = load({"rows.csv": csv(), "groups.txt": header + "0\n0\n1\n2\n2\n"}, columns=columns)
     assert table.frame["group"].tolist() == ["0", "0", "1", "2", "2"]
     other = header.replace(header[-5:-1], "0000")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mhclf.config.source import FileConfig
 from mhclf.data.locate import config_folder, dataset_names, find_dataset, find_file
 from mhclf.errors import ConfigError, DataError
 
@@ -75,7 +76,8 @@ def test_an_unknown_name_lists_what_exists(name, near):
         (BASE | {"labels": ["calm"]}, "{}: labels: 1 given, a multiclass task needs two or more."),
         (BASE | {"tsk": 1},
          "{}: unknown key 'tsk'. Did you mean 'task'? Known keys: name, task, labels, source, columns, "
-         "schema_version, title, language, rationale, repair, splits, max_length, metrics, prompt, risk, "
+         "schema_version, title, language, rationale, explanations, repair, splits, max_length, metrics, "
+         "prompt, published_labels, risk, "
          "shares_text_with, licence, access, citation, ethics."),
         (BASE | {"columns": {"text": "text", "label": "x", "group": "a", "group_file": "b"}},
          "{}: columns: give 'group' or 'group_file', not both."),
@@ -127,13 +129,13 @@ def test_files_are_looked_up_beside_the_yaml_then_under_one_root(tmp_path, monke
     monkeypatch.setenv("MHCLF_DATA", str(variable))
     found_here, found_variable, found_given = place(here), place(variable), place(given)
 
-    assert find_file("rows.csv", yaml_path, str(given)) == found_given
-    assert find_file("rows.csv", yaml_path, None) == found_variable
+    assert find_file(FileConfig(path="rows.csv"), yaml_path, str(given)) == found_given
+    assert find_file(FileConfig(path="rows.csv"), yaml_path, None) == found_variable
     monkeypatch.setenv("MHCLF_DATA", "")
-    assert find_file("rows.csv", yaml_path, None) == found_here.relative_to(tmp_path)
+    assert find_file(FileConfig(path="rows.csv"), yaml_path, None) == found_here.relative_to(tmp_path)
     beside = place(yaml_path.parent)
-    assert find_file("rows.csv", yaml_path, str(given)) == beside
-    assert find_file(str(found_given), yaml_path, None) == found_given
+    assert find_file(FileConfig(path="rows.csv"), yaml_path, str(given)) == beside
+    assert find_file(FileConfig(path=str(found_given)), yaml_path, None) == found_given
 
 
 def test_a_given_root_replaces_the_others(tmp_path, monkeypatch):
@@ -141,7 +143,7 @@ def test_a_given_root_replaces_the_others(tmp_path, monkeypatch):
     place(tmp_path / "variable")
     yaml_path, given = tmp_path / "set.yaml", tmp_path / "given"
     with pytest.raises(DataError) as error:
-        find_file("rows.csv", yaml_path, str(given))
+        find_file(FileConfig(path="rows.csv"), yaml_path, str(given))
     assert str(error.value) == (
         f"{yaml_path}: the file 'rows.csv' was not found (looked at {tmp_path / 'rows.csv'}, {given / 'rows.csv'}). "
         "Give its folder with --data-root DIR or the environment variable MHCLF_DATA."
@@ -152,7 +154,7 @@ def test_a_folder_in_place_of_a_file(tmp_path):
     (tmp_path / "rows.csv").mkdir()
     yaml_path = tmp_path / "set.yaml"
     with pytest.raises(DataError) as error:
-        find_file("rows.csv", yaml_path, None)
+        find_file(FileConfig(path="rows.csv"), yaml_path, None)
     assert str(error.value) == (
         f"{tmp_path / 'rows.csv'}: is a folder, expected a file. Mend 'source: files' in {yaml_path}."
     )
@@ -161,9 +163,9 @@ def test_a_folder_in_place_of_a_file(tmp_path):
 def test_a_file_name_that_no_file_can_have(tmp_path):
     yaml_path, name = tmp_path / "set.yaml", "x" * 300
     with pytest.raises(DataError) as error:
-        find_file(name, yaml_path, None)
+        find_file(FileConfig(path=name), yaml_path, None)
     assert str(error.value) == (
         f"{tmp_path / name}: cannot be read (File name too long). Check the path in {yaml_path}."
     )
     with pytest.raises(DataError, match="was not found"):
-        find_file("a\0b", yaml_path, None)
+        find_file(FileConfig(path="a\0b"), yaml_path, None)

@@ -120,11 +120,14 @@ def test_a_long_text_and_a_null_byte(put):
         ("rows.jsonl", '{"a": ' + "9" * 5000 + "}\n",
          "rows.jsonl, line 1: not valid JSON: a number has too many digits."),
         ("rows.csv", b"text\nfine\ncaf\xe9\n",
-         "rows.csv, line 3: not UTF-8 text. Convert the file to UTF-8 (for example with iconv)."),
+         "rows.csv, line 3: not UTF-8 text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' "
+         "under 'source: files'."),
         ("rows.csv", b"\xef\xbb\xbft\n\xff\n",
-         "rows.csv, line 2: not UTF-8 text. Convert the file to UTF-8 (for example with iconv)."),
+         "rows.csv, line 2: not UTF-8 text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' "
+         "under 'source: files'."),
         ("rows.csv", "text\nfine\n".encode("utf-16"),
-         "rows.csv, line 1: not UTF-8 text. Convert the file to UTF-8 (for example with iconv)."),
+         "rows.csv, line 1: not UTF-8 text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' "
+         "under 'source: files'."),
         ("rows.csv", "text,label\na,1\nb,2,3\n",
          "rows.csv: not a readable table: Error tokenizing data. C error: Expected 2 fields in line 3, saw 3."),
         ("rows.csv", 'text,label\n"a,1\n',
@@ -136,9 +139,11 @@ def test_a_long_text_and_a_null_byte(put):
          "Check the file and its permissions."),
         ("rows.csv.gz", b"text\na\n",
          "rows.csv.gz: cannot be read (Not a gzipped file (b'te')). Check the file and its permissions."),
-        ("rows.xlsx", "x", "rows.xlsx: unknown file ending. Known: csv, tsv, json, jsonl, parquet; "
+        ("rows.xlsx", "x", "rows.xlsx: not a readable Excel workbook. Open it and save it again, or save it as csv."),
+        ("rows.xls", "x", "rows.xls: unknown file ending. Known: csv, tsv, json, jsonl, parquet, xlsx; "
          "or say 'source: format'."),
-        ("rows", "x", "rows: unknown file ending. Known: csv, tsv, json, jsonl, parquet; or say 'source: format'."),
+        ("rows", "x", "rows: unknown file ending. Known: csv, tsv, json, jsonl, parquet, xlsx; "
+         "or say 'source: format'."),
     ],
 )  # fmt: skip
 def test_broken_files(put, name, content, message):
@@ -168,4 +173,4 @@ def test_a_missing_file(tmp_path):
 def test_endings_in_capitals_and_a_stated_format(put):
     assert len(read_table(put("ROWS.CSV.GZ", gzip.compress(CONTENT["rows.csv"].encode())))) == 2
     assert len(read_table(put("rows.txt", CONTENT["rows.tsv"]), "tsv")) == 2
-    assert list(READERS) == ["csv", "tsv", "json", "jsonl", "parquet"]
+    assert list(READERS) == ["csv", "tsv", "json", "jsonl", "parquet", "xlsx"]

@@ -237,6 +237,9 @@ def test_a_character_span_among_overlapping_places_takes_the_nearest():
     assert locate_span(original, repaired, (5, 7)) == Rationale(((3, 5),), 1, 1)
 
 
-def test_a_span_that_cuts_a_broken_sign_is_counted_as_not_found():
+def test_a_span_that_cuts_a_broken_sign_goes_by_its_neighbours():
     original = "it‚Äôs ‚Äî here"
-    assert locate_span(original, repair_encoding(original), (4, 6)) == Rationale((), 1, 0)
+    repaired = repair_encoding(original)
+    assert repaired == "it’s — here"
+    assert locate_span(original, repaired, (4, 6)) == Rationale(((2, 4),), 1, 1)
+    assert locate_span(original, repaired, (0, 4)) == Rationale(((0, 3),), 1, 1)

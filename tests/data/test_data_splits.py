@@ -9,9 +9,11 @@ from mhclf.data.splits import assign_splits, strata
 from mhclf.errors import DataError
 
 
-def split_table(make_table, targets, groups=None, seed=None, **rule):
-    table = make_table([f"post {number}" for number in range(len(targets))], targets, groups, kind="ratio", **rule)
-    return assign_splits(table, seed)
+def split_table(make_table, targets, groups=None, **rule):
+    table = make_table(
+        [f"post {number}" for number in range(len(targets))], targets, groups, **({"kind": "ratio"} | rule)
+    )
+    return assign_splits(table)
 
 
 def rows_of(table):
@@ -95,7 +97,7 @@ def test_validation_comes_from_train_alone(make_table):
 
 def test_given_parts_are_left_alone(make_table):
     names = ["train", "validation", "test", "train"]
-    table = assign_splits(make_table(list("abcd"), [0, 1, 0, 1], splits=names), seed=9)
+    table = assign_splits(make_table(list("abcd"), [0, 1, 0, 1], splits=names, seed=9))
     assert table.frame["split"].tolist() == names
 
 

@@ -52,9 +52,13 @@ def audit(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Find
     findings = _label_conflicts(table)
     table, leaks = _leaks(table, on_leak)
     findings += leaks + _cut_groups(table)
-    for split in SPLITS[:2]:
-        if not (table.frame["split"] == split).any():
-            findings.append(Finding("empty_split", "stop", 0, f"The {split} part is empty; change 'splits'."))
+    if set(table.frame["split"]) == {"test"}:
+        message = "It has a test part only: train on another set, and use this one to evaluate."
+        findings.append(Finding("empty_split", "stop", 0, message))
+    else:
+        for split in SPLITS[:2]:
+            if not (table.frame["split"] == split).any():
+                findings.append(Finding("empty_split", "stop", 0, f"The {split} part is empty; change 'splits'."))
     stops = [finding.message for finding in findings if finding.severity == "stop"]
     if stops:
         raise AuditError(f"{table.config.name}: the audit stopped the run. {' '.join(stops)}")
@@ -63,7 +67,7 @@ def audit(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Find
 
 def _label_conflicts(table: PostTable) -> list[Finding]:
     labels = defaultdict(set)
-    for text, target in zip(table.texts, table.targets, strict=True):
+    for text, target in zip(table.texts_in_context, table.targets, strict=True):
         labels[text_key(text)].add(tuple(np.atleast_1d(target)))
     conflicts = sum(len(values) > 1 for values in labels.values())
     if not conflicts:

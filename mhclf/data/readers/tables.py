@@ -1,0 +1,72 @@
+"""Tables: csv, tsv, xlsx, parquet."""
+
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from mhclf.data.readers.text import read_text
+from mhclf.errors import DataError
+
+
+def _read_delimited(path: Path, separator: str, encoding: str) -> pd.DataFrame:
+    text = read_text(path, encoding)
+    if not text.strip():
+        raise DataError(f"{path}: is empty. Give a file with a header line and rows.")
+    try:
+        # Cells stay text: ids like 007 and labels like 1.0 keep their form; an empty cell is an empty string.
+        frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise DataError(f"{path}: not a readable table: {str(error).splitlines()[0]}.") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        # Pandas takes surplus cells for row names, and every cell would stand one column off.
+        raise DataError(
+            f"{path}: the rows have more cells than the header. Name every column, and quote a cell that holds a "
+            "separator."
+        )
+    return frame
+
+
+def read_csv(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Read comma-separated values; every cell is text."""
+    return _read_delimited(path, ",", encoding)
+
+
+def read_tsv(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Read tab-separated values; every cell is text."""
+    return _read_delimited(path, "\t", encoding)
+
+
+def read_xlsx(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Read the first sheet of an Excel file; every cell is text, and an empty cell an empty string.
+
+    Raises
+    ------
+    DataError
+        If openpyxl is missing, or the file is no workbook.
+    """
+    import zipfile
+
+    try:
+        frame = pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
+    except ImportError as error:
+        raise DataError(
+            f"{path}: Excel files need openpyxl. Install it (pip install openpyxl) or save as csv."
+        ) from error
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: not a readable Excel workbook. Open it and save it again, or save it as csv."
+        ) from error
+    return frame.fillna("")
+
+
+def read_parquet(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Read a parquet file."""
+    try:
+        # Whole numbers beside an empty cell stay whole; an index that pandas saved stays a column.
+        table = pyarrow.parquet.read_table(path)
+        return pd.DataFrame(table.to_pandas(integer_object_nulls=True, ignore_metadata=True))
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}.") from error

@@ -1,0 +1,69 @@
+"""Bytes of a file to text."""
+
+import codecs
+import gzip
+import zlib
+from pathlib import Path
+
+from mhclf.errors import ConfigError, DataError
+
+
+def _single_byte(error: UnicodeError) -> tuple[str, int]:
+    """Read what is not UTF-8 as Windows-1252, or as Latin-1 where that has no sign."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    broken = error.object[error.start : error.end]
+    try:
+        return broken.decode("cp1252"), error.end
+    except UnicodeDecodeError:
+        return broken.decode("latin-1"), error.end
+
+
+codecs.register_error("mhclf_single_byte", _single_byte)
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Return the file's text (gzip by ending), stripping a byte order mark.
+
+    Parameters
+    ----------
+    path : Path
+    encoding : str
+        Python's name of it, or `mixed`: UTF-8 with single Windows-1252 bytes among it.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened or decoded; names the line.
+    """
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path}: cannot be read ({reason}). Check the file and its permissions.") from error
+    mixed = encoding == "mixed"
+    name = "utf-8-sig" if mixed or codecs_name(encoding) == "utf-8" else encoding
+    try:
+        return raw.decode(name, errors="mhclf_single_byte" if mixed else "strict")
+    except UnicodeDecodeError as error:
+        # `error.object` lacks the byte order mark, and `error.start` counts in it.
+        row = error.object[: error.start].count(b"\n") + 1
+        kind = "UTF-8" if name == "utf-8-sig" else encoding
+        raise DataError(
+            f"{path}, line {row}: not {kind} text. Convert the file to UTF-8 (for example with iconv), or give its "
+            "'encoding' under 'source: files'."
+        ) from error
+
+
+def codecs_name(encoding: str) -> str:
+    """Return Python's own name of an encoding.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError as error:
+        raise ConfigError(f"source: encoding: '{encoding}' is no encoding that Python knows, such as utf-8.") from error

@@ -1,0 +1,214 @@
+"""All files of a data set as one frame of raw cells: joined, with splits and context, minus what is left out."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from mhclf.config.columns import ColumnsConfig, TurnsConfig
+from mhclf.config.source import FileConfig
+from mhclf.data.cells import post_hash, row_faults, short_cell
+from mhclf.data.hub_source import read_hub
+from mhclf.data.locate import LocatedDataset, find_file
+from mhclf.data.readers import read_table
+from mhclf.data.readers.eraser import read_eraser
+from mhclf.data.readers.imhi import parse_imhi
+from mhclf.data.table import SPLITS
+from mhclf.errors import DataError
+from mhclf.registry import nearest
+
+SPLIT, CONTEXT, POST_ID = "__split__", "__context__", "post_id"
+"""Columns that reading adds; `post_id` (a hash of the post) only to IMHI files and to rows made from questions."""
+
+_SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Raw cells of a data set.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a post, with `SPLIT` where the source gives it and `CONTEXT` where the YAML asks for it.
+    names : list of str
+        'file, row n' for messages.
+    left_out : mapping
+        Fault -> rows that were left out because of it.
+    """
+
+    frame: pd.DataFrame
+    names: list[str]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
+    """Read all files of a set.
+
+    Raises
+    ------
+    DataError
+        With file, row and column.
+    """
+    source, columns = located.config.source, located.config.columns
+    if source.hub:
+        found = read_hub(source.hub.repository, source.hub.revision, source.hub.splits, located.config.access)
+        parts = [(split, f"{source.hub.repository}, {split}", frame) for split, frame in found.items()]
+    else:
+        parts = [
+            (split, str(path), frame)
+            for split, files in source.files_by_split()
+            for path, frame in (_read_file(located, file, data_root) for file in files)
+        ]
+    frame, names = _join(located, parts)
+    if isinstance(columns.context, TurnsConfig):
+        frame[CONTEXT] = _earlier_turns(frame, columns, columns.context)
+    elif columns.context:
+        frame[CONTEXT] = frame[columns.context]
+    return _leave_out(located, frame, names)
+
+
+def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
+    """Read the files of `added_to_train`, by the same columns."""
+    parts = [
+        ("", str(path), frame)
+        for path, frame in (_read_file(located, file, data_root) for file in located.config.source.added_files())
+    ]
+    return _leave_out(located, *_join(located, parts))
+
+
+def _read_file(located: LocatedDataset, file: FileConfig, data_root: str | None) -> tuple[Path, pd.DataFrame]:
+    access = located.config.access
+    path = find_file(file, located.path, data_root, access)
+    kind = file.format if file.format != "auto" else located.config.source.format
+    if kind == "eraser":
+        documents = find_file(FileConfig(path=file.documents), located.path, data_root, access)
+        frame = read_eraser(path, documents, file.encoding)
+    else:
+        frame = read_table(path, "auto" if kind == "imhi" else kind, file.encoding)
+    if frame.empty:
+        raise DataError(f"{path}: has a header but no rows.")
+    frame = frame.rename(columns=file.rename)
+    if kind == "imhi":
+        frame = parse_imhi(frame, path)
+    if file.questions:
+        frame = _one_row_a_question(frame, file.questions, path)
+    if kind == "imhi" or file.questions:
+        text = located.config.columns.text_columns[0]
+        if text in frame.columns:
+            frame[POST_ID] = [post_hash(str(post)) for post in frame[text]]
+    return path, frame
+
+
+def _one_row_a_question(frame: pd.DataFrame, questions: dict[str, str], path: Path) -> pd.DataFrame:
+    """Return a row for each post and question; `answer` is yes where the question's column holds 1."""
+    for column in questions:
+        if column not in frame.columns:
+            raise DataError(f"{path}: no column '{column}', which 'questions' names.{nearest(column, frame.columns)}")
+        values = frame[column].astype(str).str.strip().isin(["0", "1", "0.0", "1.0"])
+        if not values.all():
+            row = int((~values).to_numpy().argmax())
+            raise DataError(
+                f"{path}, row {row + 1}, column '{column}': '{short_cell(frame[column].iloc[row])}' is neither 0 "
+                "nor 1. Mend the cell."
+            )
+    repeated = frame.loc[frame.index.repeat(len(questions))].reset_index(drop=True)
+    repeated["question"] = list(questions.values()) * len(frame)
+    answers = frame[list(questions)].astype(str).map(lambda value: "yes" if float(value) else "no")
+    repeated["answer"] = answers.to_numpy().ravel()
+    return repeated
+
+
+def _join(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows of all parts, checked for their columns, and their names."""
+    _check_columns(located, parts)
+    column = located.config.columns.split
+    frames, names = [], []
+    for split, where, frame in parts:
+        if split:
+            frame = frame.assign(**{SPLIT: _split_name(split, str(located.path))})
+        elif column:
+            rows = [f"{where}, row {number}, column '{column}'" for number in range(1, len(frame) + 1)]
+            values = [_split_name(str(value), row) for value, row in zip(frame[column], rows, strict=True)]
+            frame = frame.assign(**{SPLIT: values})
+        frames.append(frame)
+        names += [f"{where}, row {number}" for number in range(1, len(frame) + 1)]
+    return pd.concat(frames, ignore_index=True), names
+
+
+def _split_name(name: str, where: str) -> str:
+    split = _SPLIT_NAMES.get(name, name)
+    if split not in SPLITS:
+        raise DataError(f"{where}: '{short_cell(name)}' is no split. Known: train, validation, test.")
+    return split
+
+
+def _check_columns(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]]) -> None:
+    """Refuse a file that lacks a column which every file needs, or a set in which no file has an extra one."""
+    config, columns = located.config, located.config.columns
+    needed: list[tuple[str, str | None]] = [("text", column) for column in columns.text_columns]
+    needed += [("id", columns.id), ("group", columns.group), ("split", columns.split)]
+    needed += [("label", c) for c in ([columns.label] if isinstance(columns.label, str) else columns.label)]
+    needed += [("source: where", column) for column in config.source.where]
+    if isinstance(columns.context, TurnsConfig):
+        needed += [
+            ("context: conversation", columns.context.conversation),
+            ("context: speaker", columns.context.speaker),
+        ]
+    extra: list[tuple[str, str | None]] = [
+        ("explanation", columns.explanation),
+        ("confidence", columns.confidence),
+        ("text_instead", columns.text_instead),
+    ]
+    extra += [("context", columns.context)] if isinstance(columns.context, str) else []
+    extra += [("rationale", column) for _, column in config.rationale.columns] if config.rationale else []
+    for _, where, frame in parts:
+        _require([item for item in needed if item[1]], list(map(str, frame.columns)), where, located.path)
+    everywhere = list(dict.fromkeys(str(column) for _, _, frame in parts for column in frame.columns))
+    if parts:
+        _require([item for item in extra if item[1]], everywhere, parts[0][1], located.path)
+
+
+def _require(wanted: Sequence[tuple[str, str | None]], known: list[str], where: str, yaml_path: Path) -> None:
+    for key, column in wanted:
+        if column not in known:
+            shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+            raise DataError(
+                f"{where}: no column '{column}', which {yaml_path} names as {key}."
+                f"{nearest(str(column), known)} Columns there: {shown}."
+            )
+
+
+def _earlier_turns(frame: pd.DataFrame, columns: ColumnsConfig, rule: TurnsConfig) -> list[str]:
+    """Return for each row the turns before it in its conversation, the oldest first, a line each."""
+    said: dict[str, deque[str]] = {}
+    found = []
+    speakers = frame[rule.speaker] if rule.speaker else [""] * len(frame)
+    texts = frame[columns.text_columns[0]]
+    for conversation, speaker, text in zip(frame[rule.conversation].astype(str), speakers, texts, strict=True):
+        turns = said.setdefault(conversation, deque(maxlen=rule.turns))
+        found.append("\n".join(turns))
+        turns.append(f"{speaker}: {text}" if rule.speaker else str(text))
+    return found
+
+
+def _leave_out(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -> RawRows:
+    """Drop the rows that `where` does not ask for, and those with a fault that the YAML knows of."""
+    config = located.config
+    keep = pd.Series(True, index=frame.index)
+    for column, wanted in config.source.where.items():
+        keep &= frame[column].astype(str).str.strip().isin([wanted] if isinstance(wanted, str) else list(wanted))
+    if not keep.any():
+        raise DataError(f"{located.path}: 'source: where' leaves no row of {len(frame)}.")
+    left_out: dict[str, list[str]] = {}
+    if config.source.leave_out:
+        for row, fault in zip(frame.index[keep], row_faults(frame[keep], config.columns), strict=True):
+            if fault in config.source.leave_out:
+                keep[row] = False
+                left_out.setdefault(fault, []).append(names[row])
+    if not keep.any():
+        raise DataError(f"{located.path}: every row has a fault that 'source: leave_out' names; none is left.")
+    kept = [name for name, on in zip(names, keep, strict=True) if on]
+    return RawRows(frame[keep].reset_index(drop=True), kept, left_out)
