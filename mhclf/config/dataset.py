@@ -135,6 +135,10 @@ class DatasetConfig:
                 f"columns: label: lists {len(self.columns.label)} columns for {len(names)} labels. "
                 "Give one column per label in the same order."
             )
+        if self.columns.label_kind == "answer" and (
+            self.task == "multilabel" or not isinstance(self.columns.label, str)
+        ):
+            raise ConfigError("columns: label_kind: 'answer' is for one column that holds one label.")
         if self.max_length < 4:
             raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
         if self.rationale and self.rationale.kind != "phrases" and len(self.columns.text_columns) > 1:

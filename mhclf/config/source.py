@@ -49,8 +49,6 @@ class FileConfig:
             )
         if self.sha256 and not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ConfigError(f"source: sha256: '{self.sha256[:20]}...' is not 64 digits of 0-9 and a-f.")
-        if self.format == "eraser" and not self.documents:
-            raise ConfigError("source: 'format: eraser' needs 'documents', the jsonl file with the texts.")
 
     @property
     def name(self) -> str:
@@ -121,6 +119,10 @@ class SourceConfig:
         for split, entries in self.files_by_split():
             if not entries:
                 raise ConfigError(f"source: files: {split}: lists no file.")
+            for file in entries:
+                kind = self.format if file.format == "auto" else file.format
+                if kind == "eraser" and not file.documents:
+                    raise ConfigError("source: 'format: eraser' needs 'documents', the jsonl file with the texts.")
 
     def files_by_split(self) -> list[tuple[str, list[FileConfig]]]:
         """Return (split or '', files) in the YAML's order; nothing for a hub."""

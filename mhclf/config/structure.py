@@ -179,6 +179,11 @@ def _convert_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in choices:
         return None
     candidates = [choice for choice in choices if choice is not type(None)]
+    if isinstance(value, Mapping):
+        # A mapping with a key of a dataclass is meant to be one, and no other mapping is.
+        ours = [choice for choice in candidates if dataclasses.is_dataclass(choice)]
+        meant = [choice for choice in ours if {field.name for field in dataclasses.fields(choice)} & set(value)]
+        candidates = meant or [choice for choice in candidates if choice not in ours] or candidates
     failures = []
     for choice in candidates:
         try:

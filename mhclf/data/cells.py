@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 
 from mhclf.config.columns import ColumnsConfig
 from mhclf.config.dataset import DatasetConfig
-from mhclf.data.readers.imhi import label_of_answer
+from mhclf.data.answers import label_of_answer
 from mhclf.data.spans import letters_and_digits
 from mhclf.errors import DataError
 from mhclf.registry import nearest
@@ -41,34 +42,41 @@ def read_texts(raw: pd.DataFrame, columns: ColumnsConfig, row_names: list[str]) 
 def row_faults(raw: pd.DataFrame, columns: ColumnsConfig) -> list[str]:
     """Return for each row `empty_text`, `no_text`, `damaged_text`, `empty_label`, or '' where nothing is wrong."""
     faults = [_text_of(cells, columns)[1] for cells in _text_cells(raw, columns)]
-    if isinstance(columns.label, str):
-        labels = [isinstance(value, str | float | None) and not plain_cell(value) for value in raw[columns.label]]
-        faults = [fault or ("empty_label" if empty else "") for fault, empty in zip(faults, labels, strict=True)]
+    for column in [columns.label] if isinstance(columns.label, str) else columns.label:
+        empty = [isinstance(value, str | float | None) and not plain_cell(value) for value in raw[column]]
+        faults = [fault or ("empty_label" if here else "") for fault, here in zip(faults, empty, strict=True)]
     return faults
+
+
+def texts_or_nothing(raw: pd.DataFrame, columns: ColumnsConfig) -> list[str]:
+    """Return the posts; '' where there is none or it does not parse."""
+    return [_text_of(cells, columns)[0] for cells in _text_cells(raw, columns)]
 
 
 def _text_cells(raw: pd.DataFrame, columns: ColumnsConfig) -> Iterator[tuple[Any, ...]]:
     """Yield the cells of the text columns, and last of the column to take instead."""
-    instead = raw[columns.text_instead] if columns.text_instead else [None] * len(raw)
+    instead = raw[columns.text_instead] if columns.text_instead in raw.columns else [None] * len(raw)
     return zip(*(raw[name] for name in columns.text_columns), instead, strict=True)
 
 
 def _text_of(cells: tuple[Any, ...], columns: ColumnsConfig) -> tuple[str, str]:
     """Return the text of a row and what is wrong with it ('' for nothing)."""
     *given, instead = cells
-    given = [instead if _stands_for_nothing(cell, columns) and columns.text_instead else cell for cell in given]
-    present = [cell for cell in given if not _missing(cell) and not (isinstance(cell, str) and not cell)]
+    present = [cell for cell in given if not _stands_for_nothing(cell, columns)]
+    if not present and not _stands_for_nothing(instead, columns):
+        present = [instead]
     if not all(isinstance(cell, str) for cell in present):
         return "", "no_text"
     text = "\n".join(present)
     if columns.text_kind == "python_list" and text:
         try:
             items = ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             return "", "damaged_text"
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             return "", "damaged_text"
-        text = "\n\n".join(item for item in items if item.strip())
+        # Halves of cut emoji, which no encoding can hold.
+        text = re.sub("[\ud800-\udfff]", "\ufffd", "\n\n".join(item for item in items if item.strip()))
     return text, "" if text.strip() else "empty_text"
 
 
@@ -78,7 +86,7 @@ def _stands_for_nothing(cell: Any, columns: ColumnsConfig) -> bool:
 
 def post_hash(text: str) -> str:
     """Return 16 hex digits that stand for a post: a group that shows no text."""
-    return hashlib.sha256(letters_and_digits(text).encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256((letters_and_digits(text) or text).encode("utf-8")).hexdigest()[:16]
 
 
 def read_confidence(raw: pd.DataFrame, column: str, row_names: list[str]) -> list[float]:
@@ -140,7 +148,7 @@ def read_targets(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str])
                 targets[row, index] = str(value).strip().lower() in {"1", "1.0", "true"}
         return targets
     if config.task == "multilabel":
-        targets = np.zeros((len(raw), len(number)), dtype=np.int64)
+        targets = np.zeros((len(raw), len(config.labels)), dtype=np.int64)
         for row, value in enumerate(raw[column]):
             for item in as_list(value):
                 targets[row, _class_number(number, item, column, row_names[row])] = 1

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mhclf.errors import ConfigError, DataError
 from mhclf.config.places import cache_folder
+from mhclf.errors import ConfigError, DataError
 
 _TIMEOUT = 30.0
 """Seconds without an answer, and between two pieces of a file, until a server counts as gone."""

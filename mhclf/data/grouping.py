@@ -70,7 +70,7 @@ def group_like(texts: list[str], others: list[str], groups: list[str]) -> list[i
     """
     known = {letters_and_digits(text): group for text, group in zip(others, groups, strict=True)}
     order: dict[str, int] = {}
-    names = (known.get(letters_and_digits(text), f"own {letters_and_digits(text)}") for text in texts)
+    names = (known.get(letters_and_digits(text), f"own {letters_and_digits(text) or text}") for text in texts)
     return [order.setdefault(name, len(order)) for name in names]
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from mhclf.config.dataset import DatasetConfig
+from mhclf.data.answers import label_of_answer, published_label
 from mhclf.data.cells import plain_cell, read_confidence, read_identifiers, read_targets, read_texts, short_cell
 from mhclf.data.locate import LocatedDataset, find_dataset
 from mhclf.data.rationales import read_rationales
-from mhclf.data.readers.imhi import label_of_answer, published_label
 from mhclf.data.repair import Rationale, mask_identifiers, mask_with_spans, repair_encoding
 from mhclf.data.rows import CONTEXT, SPLIT, RawRows, read_added_rows, read_rows
 from mhclf.data.sidecar import read_sidecar
@@ -58,9 +58,10 @@ def load_table(
     table = _build(config, read_rows(located, data_root), mask)
     if not sidecars:
         return table
+    known = {letters_and_digits(text) for text in table.texts}
     table = _with_sidecars(table, located)
     if config.source.added_to_train:
-        table = _with_added(table, _build(config, read_added_rows(located, data_root), mask))
+        table = _with_added(table, _build(config, read_added_rows(located, data_root), mask), known)
     rule = config.splits
     rule = replace(
         rule,
@@ -85,17 +86,22 @@ def _with_sidecars(table: PostTable, located: LocatedDataset) -> PostTable:
                     f"{folder / columns.split_file}, row {row}: '{short_cell(split)}' is no split. "
                     f"Known: {', '.join(SPLITS)}, - (left out)."
                 )
-        table = table.with_splits(np.array(splits, dtype=object)).select(np.array(splits) != "-")
+        keep = np.array(splits) != "-"
+        if not keep.any():
+            raise DataError(f"{folder / columns.split_file}: leaves out every row; none is left.")
+        table = table.with_splits(np.array(splits, dtype=object)).select(keep)
+        table = replace(table, counts=dict(table.counts) | {"rows_left_out_by_split_file": int((~keep).sum())})
     return table
 
 
-def _with_added(table: PostTable, added: PostTable) -> PostTable:
-    """Add rows that are only ever trained on, minus those whose text the set has."""
-    known = {letters_and_digits(text) for text in table.texts}
+def _with_added(table: PostTable, added: PostTable, known: set[str]) -> PostTable:
+    """Add rows that are only ever trained on, minus those whose text is `known`: the set has it, or left it out."""
     new = np.array([letters_and_digits(text) not in known for text in added.texts])
     added = added.select(new)
-    frame = added.frame.assign(split=ADDED, id=[f"added-{row_id}" for row_id in added.frame["id"]])
-    frame["group"] = [f"added-{group}" for group in frame["group"]]
+    taken, prefix = set(table.frame["id"]) | set(table.frame["group"]), "added-"
+    while any(f"{prefix}{name}" in taken for name in [*added.frame["id"], *added.frame["group"]]):
+        prefix += "added-"
+    frame = added.frame.assign(split=ADDED, id=prefix + added.frame["id"], group=prefix + added.frame["group"])
     counts = dict(table.counts) | {"rows_added_to_train": len(added), "added_rows_shared": int((~new).sum())}
     return replace(
         table,

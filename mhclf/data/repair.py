@@ -31,7 +31,7 @@ _IDENTIFIER = re.compile(
     rf"(?P<email>(?<!{_LETTER})(?<![.+-])(?:{_LOCAL})+@(?:{_LETTER}|-)+(?:\.(?:{_LETTER}|-)+)+"
     rf"(?:(?:{_LOCAL})*@(?:{_LOCAL}|@)*)?)"
     r"|(?P<user>(?<![A-Za-z0-9_])u/[A-Za-z0-9_-]{3,})"
-    rf"|(?P<handle>(?<!{_LETTER})@(?:{_LETTER}{{2,}}|\w{{2,30}}{_LETTER}*))"
+    rf"|(?P<handle>(?<!{_LETTER})@(?:{_LETTER}{{2,}}|\w{{2,30}}{_LETTER}*(?:\.(?:{_LETTER}|-)+)*))"
 )
 _MASKS = {"email": "[email]", "user": "u/user", "handle": "@user"}
 

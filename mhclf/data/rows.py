@@ -9,7 +9,7 @@ import pandas as pd
 
 from mhclf.config.columns import ColumnsConfig, TurnsConfig
 from mhclf.config.source import FileConfig
-from mhclf.data.cells import post_hash, row_faults, short_cell
+from mhclf.data.cells import plain_cell, post_hash, row_faults, short_cell, texts_or_nothing
 from mhclf.data.hub_source import read_hub
 from mhclf.data.locate import LocatedDataset, find_file
 from mhclf.data.readers import read_table
@@ -20,7 +20,7 @@ from mhclf.errors import DataError
 from mhclf.registry import nearest
 
 SPLIT, CONTEXT, POST_ID = "__split__", "__context__", "post_id"
-"""Columns that reading adds; `post_id` (a hash of the post) only to IMHI files and to rows made from questions."""
+"""Columns that reading adds; `post_id`, a hash of the post, where `columns: group` names it and no file has it."""
 
 _SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
@@ -62,21 +62,33 @@ def read_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
             for split, files in source.files_by_split()
             for path, frame in (_read_file(located, file, data_root) for file in files)
         ]
-    frame, names = _join(located, parts)
+    _check_columns(located, parts)
+    frame, names = _join(located, parts, columns.split)
+    return _finish(located, frame, names)
+
+
+def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
+    """Read the files of `added_to_train`, by the same columns; those beyond text and label may be missing."""
+    parts = [
+        ("", str(path), frame)
+        for path, frame in (_read_file(located, file, data_root) for file in located.config.source.added_files())
+    ]
+    _check_columns(located, parts, added=True)
+    frame, names = _join(located, parts, split_column=None)
+    missing = [column for _, column in _extra_columns(located) if column and column not in frame.columns]
+    return _finish(located, frame.assign(**dict.fromkeys(missing)), names)
+
+
+def _finish(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -> RawRows:
+    """Add what is made from several rows or columns, then leave out what the YAML leaves out."""
+    columns = located.config.columns
+    if columns.group == POST_ID and POST_ID not in frame.columns:
+        frame[POST_ID] = [post_hash(text) for text in texts_or_nothing(frame, columns)]
     if isinstance(columns.context, TurnsConfig):
         frame[CONTEXT] = _earlier_turns(frame, columns, columns.context)
     elif columns.context:
         frame[CONTEXT] = frame[columns.context]
     return _leave_out(located, frame, names)
-
-
-def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
-    """Read the files of `added_to_train`, by the same columns."""
-    parts = [
-        ("", str(path), frame)
-        for path, frame in (_read_file(located, file, data_root) for file in located.config.source.added_files())
-    ]
-    return _leave_out(located, *_join(located, parts))
 
 
 def _read_file(located: LocatedDataset, file: FileConfig, data_root: str | None) -> tuple[Path, pd.DataFrame]:
@@ -90,20 +102,31 @@ def _read_file(located: LocatedDataset, file: FileConfig, data_root: str | None)
         frame = read_table(path, "auto" if kind == "imhi" else kind, file.encoding)
     if frame.empty:
         raise DataError(f"{path}: has a header but no rows.")
-    frame = frame.rename(columns=file.rename)
+    frame = _rename(frame, file.rename, path)
     if kind == "imhi":
         frame = parse_imhi(frame, path)
     if file.questions:
-        frame = _one_row_a_question(frame, file.questions, path)
-    if kind == "imhi" or file.questions:
-        text = located.config.columns.text_columns[0]
-        if text in frame.columns:
-            frame[POST_ID] = [post_hash(str(post)) for post in frame[text]]
+        frame = _one_row_a_question(frame, file.questions, located.config.columns.id, path)
     return path, frame
 
 
-def _one_row_a_question(frame: pd.DataFrame, questions: dict[str, str], path: Path) -> pd.DataFrame:
-    """Return a row for each post and question; `answer` is yes where the question's column holds 1."""
+def _rename(frame: pd.DataFrame, names: dict[str, str], path: Path) -> pd.DataFrame:
+    for old, new in names.items():
+        if old not in frame.columns:
+            known = [str(column) for column in frame.columns]
+            raise DataError(f"{path}: no column '{old}', which 'rename' names.{nearest(old, known)}")
+        if new in frame.columns and new not in names:
+            raise DataError(f"{path}: 'rename' turns '{old}' into '{new}', but such a column is there already.")
+    return frame.rename(columns=names)
+
+
+def _one_row_a_question(
+    frame: pd.DataFrame, questions: dict[str, str], id_column: str | None, path: Path
+) -> pd.DataFrame:
+    """Return a row for each post and question; `answer` is yes where the question's column holds 1.
+
+    The index keeps the row of the file; an id gets the question's column behind it.
+    """
     for column in questions:
         if column not in frame.columns:
             raise DataError(f"{path}: no column '{column}', which 'questions' names.{nearest(column, frame.columns)}")
@@ -114,27 +137,33 @@ def _one_row_a_question(frame: pd.DataFrame, questions: dict[str, str], path: Pa
                 f"{path}, row {row + 1}, column '{column}': '{short_cell(frame[column].iloc[row])}' is neither 0 "
                 "nor 1. Mend the cell."
             )
-    repeated = frame.loc[frame.index.repeat(len(questions))].reset_index(drop=True)
+    repeated = frame.loc[frame.index.repeat(len(questions))].copy()
     repeated["question"] = list(questions.values()) * len(frame)
     answers = frame[list(questions)].astype(str).map(lambda value: "yes" if float(value) else "no")
     repeated["answer"] = answers.to_numpy().ravel()
+    if id_column in repeated.columns:
+        behind = list(questions) * len(frame)
+        repeated[id_column] = [f"{plain_cell(i)}-{c}" for i, c in zip(repeated[id_column], behind, strict=True)]
     return repeated
 
 
-def _join(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows of all parts, checked for their columns, and their names."""
-    _check_columns(located, parts)
-    column = located.config.columns.split
+def _join(
+    located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]], split_column: str | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows of all parts, and their names; the index of a part counts the rows of its file from 0."""
     frames, names = [], []
     for split, where, frame in parts:
+        rows = [f"{where}, row {number + 1}" for number in frame.index]
         if split:
             frame = frame.assign(**{SPLIT: _split_name(split, str(located.path))})
-        elif column:
-            rows = [f"{where}, row {number}, column '{column}'" for number in range(1, len(frame) + 1)]
-            values = [_split_name(str(value), row) for value, row in zip(frame[column], rows, strict=True)]
+        elif split_column:
+            values = [
+                _split_name(plain_cell(value), f"{row}, column '{split_column}'")
+                for value, row in zip(frame[split_column], rows, strict=True)
+            ]
             frame = frame.assign(**{SPLIT: values})
         frames.append(frame)
-        names += [f"{where}, row {number}" for number in range(1, len(frame) + 1)]
+        names += rows
     return pd.concat(frames, ignore_index=True), names
 
 
@@ -145,30 +174,37 @@ def _split_name(name: str, where: str) -> str:
     return split
 
 
-def _check_columns(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]]) -> None:
+def _check_columns(
+    located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]], added: bool = False
+) -> None:
     """Refuse a file that lacks a column which every file needs, or a set in which no file has an extra one."""
     config, columns = located.config, located.config.columns
     needed: list[tuple[str, str | None]] = [("text", column) for column in columns.text_columns]
-    needed += [("id", columns.id), ("group", columns.group), ("split", columns.split)]
+    needed += [("id", columns.id), ("group", None if columns.group == POST_ID else columns.group)]
     needed += [("label", c) for c in ([columns.label] if isinstance(columns.label, str) else columns.label)]
     needed += [("source: where", column) for column in config.source.where]
     if isinstance(columns.context, TurnsConfig):
-        needed += [
-            ("context: conversation", columns.context.conversation),
-            ("context: speaker", columns.context.speaker),
-        ]
-    extra: list[tuple[str, str | None]] = [
-        ("explanation", columns.explanation),
-        ("confidence", columns.confidence),
-        ("text_instead", columns.text_instead),
-    ]
-    extra += [("context", columns.context)] if isinstance(columns.context, str) else []
-    extra += [("rationale", column) for _, column in config.rationale.columns] if config.rationale else []
+        turns = columns.context
+        needed += [("context: conversation", turns.conversation), ("context: speaker", turns.speaker)]
+    if not added:
+        needed.append(("split", columns.split))
     for _, where, frame in parts:
         _require([item for item in needed if item[1]], list(map(str, frame.columns)), where, located.path)
     everywhere = list(dict.fromkeys(str(column) for _, _, frame in parts for column in frame.columns))
-    if parts:
-        _require([item for item in extra if item[1]], everywhere, parts[0][1], located.path)
+    if parts and not added:
+        _require([item for item in _extra_columns(located) if item[1]], everywhere, parts[0][1], located.path)
+
+
+def _extra_columns(located: LocatedDataset) -> list[tuple[str, str | None]]:
+    """Return (key, column) of what not every file must have."""
+    config, columns = located.config, located.config.columns
+    return [
+        ("explanation", columns.explanation),
+        ("confidence", columns.confidence),
+        ("text_instead", columns.text_instead),
+        ("context", columns.context if isinstance(columns.context, str) else None),
+        *(("rationale", column) for _, column in (config.rationale.columns if config.rationale else ())),
+    ]
 
 
 def _require(wanted: Sequence[tuple[str, str | None]], known: list[str], where: str, yaml_path: Path) -> None:
@@ -186,11 +222,14 @@ def _earlier_turns(frame: pd.DataFrame, columns: ColumnsConfig, rule: TurnsConfi
     said: dict[str, deque[str]] = {}
     found = []
     speakers = frame[rule.speaker] if rule.speaker else [""] * len(frame)
-    texts = frame[columns.text_columns[0]]
-    for conversation, speaker, text in zip(frame[rule.conversation].astype(str), speakers, texts, strict=True):
-        turns = said.setdefault(conversation, deque(maxlen=rule.turns))
-        found.append("\n".join(turns))
-        turns.append(f"{speaker}: {text}" if rule.speaker else str(text))
+    texts = texts_or_nothing(frame, columns)
+    for conversation, speaker, text in zip(frame[rule.conversation], speakers, texts, strict=True):
+        name, who = plain_cell(conversation), plain_cell(speaker)
+        turns = said.setdefault(name, deque(maxlen=rule.turns))
+        # Rows without a conversation stand alone.
+        found.append("\n".join(turns) if name else "")
+        if text:
+            turns.append(f"{who}: {text}" if who else text)
     return found
 
 
@@ -199,7 +238,8 @@ def _leave_out(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -
     config = located.config
     keep = pd.Series(True, index=frame.index)
     for column, wanted in config.source.where.items():
-        keep &= frame[column].astype(str).str.strip().isin([wanted] if isinstance(wanted, str) else list(wanted))
+        values = frame[column].map(plain_cell)
+        keep &= values.isin([wanted] if isinstance(wanted, str) else list(wanted))
     if not keep.any():
         raise DataError(f"{located.path}: 'source: where' leaves no row of {len(frame)}.")
     left_out: dict[str, list[str]] = {}

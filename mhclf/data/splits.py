@@ -61,6 +61,8 @@ def _test_rows(table: PostTable, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.
         )
     classes = strata(table.targets[rows]) if rule.stratify else np.zeros(len(rows), dtype=np.int64)
     parts = _grouped_folds(classes, groups, rule.folds, rule.seed)
+    # Where every class is smaller than the number of folds, classes cannot be spread over them.
+    parts = parts or _grouped_folds(np.zeros_like(classes), groups, rule.folds, rule.seed)
     if not parts or any(len(part) == 0 for part in parts):
         raise DataError(
             f"{table.config.name}: the groups are too uneven for {rule.folds} folds; a part would be empty. "

@@ -14,6 +14,13 @@ from mhclf.data.repair import Rationale
 SPLITS = ("train", "validation", "test")
 
 
+def join_contexts(texts: list[str], contexts: list[str] | None) -> list[str]:
+    """Return each post after its context, a line apart; the posts themselves where there is none."""
+    if contexts is None:
+        return texts
+    return [f"{before}\n{text}" if before else text for before, text in zip(contexts, texts, strict=True)]
+
+
 @dataclass(frozen=True)
 class PostTable:
     """Posts with everything that later steps need.
@@ -58,9 +65,7 @@ class PostTable:
     @property
     def texts_in_context(self) -> list[str]:
         """Context and post as one text, for methods that read only one."""
-        if self.contexts is None:
-            return self.texts
-        return [f"{before}\n{text}" if before else text for before, text in zip(self.contexts, self.texts, strict=True)]
+        return join_contexts(self.texts, self.contexts)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -52,37 +52,24 @@ def encode_posts(
     """
     if contexts is None or not any(contexts):
         return tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
-    befores = _context_ends(tokenizer, texts, max_length, contexts)
-    # All rows as pairs or singles one by one: a batch must be of one kind.
-    rows = [
-        tokenizer(
-            *([before, text] if before else [text]),
-            truncation="only_second" if before else True,
-            max_length=max_length,
-            return_attention_mask=False,
-        )
-        for before, text in zip(befores, texts, strict=True)
-    ]
-    return {key: [row[key] for row in rows] for key in rows[0]}
-
-
-def _context_ends(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, contexts: Sequence[str]
-) -> list[str]:
-    """Return the end of each context that fits beside its whole post; '' where none does."""
+    sizes = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
-    plain = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
-    sizes = [len(ids) for ids in tokenizer(list(texts), **plain)["input_ids"]]
-    offsets = tokenizer(list(contexts), return_offsets_mapping=True, **plain)["offset_mapping"]
-    ends = []
-    for context, size, places in zip(contexts, sizes, offsets, strict=True):
-        left = room - size
-        if len(places) <= left:
-            ends.append(context)
-        else:
-            # One token less: the first word, cut loose from its neighbour, may need one more.
-            ends.append(context[places[-(left - 1)][0] :].strip() if left > 1 else "")
-    return ends
+    side = tokenizer.truncation_side
+    rows = []
+    for context, text, ids in zip(contexts, texts, sizes, strict=True):
+        paired = bool(context.strip()) and len(ids) < room
+        # The end of a context is nearest to the post.
+        tokenizer.truncation_side = "left" if paired else side
+        rows.append(
+            tokenizer(
+                *([context, text] if paired else [text]),
+                truncation="only_first",
+                max_length=max_length,
+                return_attention_mask=False,
+            )
+        )
+    tokenizer.truncation_side = side
+    return {key: [row[key] for row in rows] for key in rows[0]}
 
 
 class TokenisedPosts(Dataset[int]):

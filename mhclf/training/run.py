@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 
 from mhclf.config.run import RunConfig
-from mhclf.data.audit import audit
+from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, survey
+from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest
 from mhclf.data.subsets import take_subset
@@ -21,7 +22,7 @@ from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
 from mhclf.hf import to_hugging_face
-from mhclf.models.encoder import layer_names, quiet_transformers
+from mhclf.models.encoder import layer_names, load_tokenizer, quiet_transformers
 from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
@@ -84,6 +85,9 @@ def prepare_data(config: RunConfig) -> PreparedData:
                 f"{nearest(metric, known)} Known: {', '.join(plain)}."
             )
     table, findings = audit(table, config.audit.on_leak)
+    others = {name: load_table(name, data_root=config.data_root, mask=config.mask) for name in config.audit.against}
+    table, shared = drop_shared(table, others)
+    findings += shared
     table = take_subset(table, config.subset)
     if config.limit is not None:
         table = limit_rows(table, config.limit)
@@ -159,7 +163,7 @@ def _carry_out(
     attention = resolve_attention(config.model, config.trainer, max_length)
     folder.write_config(config)
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
-    folder.write_json("data_manifest.json", data.manifest)
+    folder.write_json("data_manifest.json", _with_survey(data, source, max_length))
 
     def note_time(state: str = "running") -> None:
         seconds = round(earlier + time.perf_counter() - start, 1)
@@ -197,6 +201,23 @@ def _carry_out(
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     note_time("complete")
     return tuple(records)
+
+
+def _with_survey(data: PreparedData, source: EncoderSource, max_length: int) -> dict[str, Any]:
+    """Return the manifest with all that the audit counts in the rows that are used."""
+    table = data.table
+    read = None
+    if source.location:
+        read = read_share(table.texts, table.rationales, load_tokenizer(source), source.name, max_length)
+    numbers = survey(table, read)
+    findings = findings_of(numbers)
+    for finding in findings:
+        if finding.severity == "warning":
+            logger.info("audit: %s", finding.message)
+    return data.manifest | {
+        "findings": data.manifest["findings"] + findings_as_json(findings),
+        "audit": numbers.as_json(),
+    }
 
 
 def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder) -> dict[str, npt.NDArray[Any]]:

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
 from mhclf.hf import MhclfForSequenceClassification
 from mhclf.models.encoder import quiet_transformers
@@ -116,19 +117,19 @@ class Run:
         """Tokens per post."""
         return int(self.config.max_length or 0)
 
-    def predict_proba(self, texts: list[str]) -> npt.NDArray[np.float64]:
-        """Return probabilities, shape (n, labels)."""
+    def predict_proba(self, texts: list[str], contexts: list[str] | None = None) -> npt.NDArray[np.float64]:
+        """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that."""
         if not texts:
             return np.zeros((0, len(self.labels)))
         if self.linear is not None:
-            return self.linear.probabilities(texts)
+            return self.linear.probabilities(join_contexts(texts, contexts))
         network, tokenizer = self.parts()
-        found = predict_network(network, tokenizer, texts, self.max_length, self.config.batch)
+        found = predict_network(network, tokenizer, texts, self.max_length, self.config.batch, contexts)
         return found.probabilities.astype(np.float64)
 
-    def predict(self, texts: list[str]) -> list[Any]:
+    def predict(self, texts: list[str], contexts: list[str] | None = None) -> list[Any]:
         """Return label names: one text a post, or a list of texts for `multilabel`."""
-        probabilities = self.predict_proba(texts)
+        probabilities = self.predict_proba(texts, contexts)
         if self.task == "multilabel":
             return [[name for name, p in zip(self.labels, row, strict=True) if p >= 0.5] for row in probabilities]
         return [self.labels[index] for index in probabilities.argmax(axis=1)]

@@ -1,25 +1,15 @@
-"""The audit before training: exact duplicates across splits, cut groups, label conflicts."""
+"""Leaks that the audit mends or stops at: exact duplicates across splits, cut groups, posts of other test sets."""
 
 import hashlib
 import re
-from collections import defaultdict
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
 
 import numpy as np
 
+from mhclf.data.audit.finding import Finding
+from mhclf.data.audit.survey import meeting_rows
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import AuditError
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing the audit found; `message` holds no post text."""
-
-    check: str
-    severity: Literal["note", "warning", "stop"]
-    count: int
-    message: str
 
 
 def text_key(text: str) -> str:
@@ -49,9 +39,17 @@ def audit(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Find
     AuditError
         If a group is cut by the splits, a split is empty, or a leak is found with `stop`.
     """
-    findings = _label_conflicts(table)
-    table, leaks = _leaks(table, on_leak)
-    findings += leaks + _cut_groups(table)
+    table, findings = leaks_of(table, on_leak)
+    stops = [finding.message for finding in findings if finding.severity == "stop"]
+    if stops:
+        raise AuditError(f"{table.config.name}: the audit stopped the run. {' '.join(stops)}")
+    return table, findings
+
+
+def leaks_of(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Finding]]:
+    """Do what `audit` does, but return what stops a run as findings."""
+    table, findings = _leaks(table, on_leak)
+    findings += _cut_groups(table)
     if set(table.frame["split"]) == {"test"}:
         message = "It has a test part only: train on another set, and use this one to evaluate."
         findings.append(Finding("empty_split", "stop", 0, message))
@@ -59,28 +57,13 @@ def audit(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Find
         for split in SPLITS[:2]:
             if not (table.frame["split"] == split).any():
                 findings.append(Finding("empty_split", "stop", 0, f"The {split} part is empty; change 'splits'."))
-    stops = [finding.message for finding in findings if finding.severity == "stop"]
-    if stops:
-        raise AuditError(f"{table.config.name}: the audit stopped the run. {' '.join(stops)}")
     return table, findings
-
-
-def _label_conflicts(table: PostTable) -> list[Finding]:
-    labels = defaultdict(set)
-    for text, target in zip(table.texts_in_context, table.targets, strict=True):
-        labels[text_key(text)].add(tuple(np.atleast_1d(target)))
-    conflicts = sum(len(values) > 1 for values in labels.values())
-    if not conflicts:
-        return []
-    return [
-        Finding("label_conflict", "warning", conflicts, f"{conflicts} posts stand more than once with other labels.")
-    ]
 
 
 def _leaks(table: PostTable, on_leak: str) -> tuple[PostTable, list[Finding]]:
     splits = table.frame["split"].to_numpy()
     # Numbers instead of hashes: numpy compares them fast.
-    keys = np.unique([text_key(text) for text in table.texts], return_inverse=True)[1]
+    keys = np.unique([text_key(text) for text in table.texts_in_context], return_inverse=True)[1]
     findings = []
     keep = np.ones(len(table), dtype=bool)
     for inner, outer in (("train", "validation"), ("train", "test"), ("validation", "test")):
@@ -110,6 +93,28 @@ def _cut_groups(table: PostTable) -> list[Finding]:
     return [Finding("cut_group", "stop", cut, message)]
 
 
-def findings_as_json(findings: list[Finding]) -> list[dict[str, Any]]:
-    """Return the findings as plain mappings for the manifest."""
-    return [asdict(finding) for finding in findings]
+def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[PostTable, list[Finding]]:
+    """Drop train and validation rows that meet a test post of another set, so that transfer scores are honest.
+
+    Parameters
+    ----------
+    table : PostTable
+        The set to train on, split.
+    others : mapping
+        Name -> set on which the model will be tested.
+
+    Notes
+    -----
+    A row meets a post that it repeats, nearly repeats, contains, or is contained in.
+    """
+    findings = []
+    for name, other in others.items():
+        rows = np.flatnonzero((table.frame["split"] != "test").to_numpy())
+        shared = sorted(set().union(*meeting_rows(table.select(rows), other.part("test"))))
+        if shared:
+            keep = np.ones(len(table), dtype=bool)
+            keep[rows[shared]] = False
+            table = table.select(keep)
+            message = f"{len(shared)} train and validation rows meet a test post of {name}: dropped."
+            findings.append(Finding("shared_with_test_set", "warning", len(shared), message))
+    return table, findings

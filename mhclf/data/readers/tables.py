@@ -1,5 +1,7 @@
 """Tables: csv, tsv, xlsx, parquet."""
 
+import zipfile
+import zlib
 from io import StringIO
 from pathlib import Path
 
@@ -9,6 +11,10 @@ import pyarrow.parquet
 
 from mhclf.data.readers.text import read_text
 from mhclf.errors import DataError
+
+# What openpyxl lets through when a part of the packed file is damaged.
+_WORKBOOK_FAULTS = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError,
+                    SyntaxError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 def _read_delimited(path: Path, separator: str, encoding: str) -> pd.DataFrame:
@@ -47,15 +53,13 @@ def read_xlsx(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
     DataError
         If openpyxl is missing, or the file is no workbook.
     """
-    import zipfile
-
     try:
         frame = pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
     except ImportError as error:
         raise DataError(
             f"{path}: Excel files need openpyxl. Install it (pip install openpyxl) or save as csv."
         ) from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _WORKBOOK_FAULTS as error:
         raise DataError(
             f"{path}: not a readable Excel workbook. Open it and save it again, or save it as csv."
         ) from error

@@ -64,6 +64,11 @@ def codecs_name(encoding: str) -> str:
         If there is none of that name.
     """
     try:
-        return codecs.lookup(encoding).name
-    except LookupError as error:
-        raise ConfigError(f"source: encoding: '{encoding}' is no encoding that Python knows, such as utf-8.") from error
+        found = codecs.lookup(encoding)
+        # Some of Python's codecs turn text into text, or bytes into bytes, and one refuses everything.
+        known = "a".encode(encoding).decode(encoding) == "a"
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise ConfigError(f"source: encoding: '{encoding}' is no encoding that Python knows, such as utf-8.")
+    return found.name

@@ -1,0 +1,236 @@
+"""All that the audit counts in one data set, as numbers without post text."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mhclf.data.audit.damage import encoding_damage, possible_identifiers
+from mhclf.data.audit.finding import Finding
+from mhclf.data.audit.overlap import contained_posts, near_duplicates, post_key
+from mhclf.data.audit.reading import ReadShare
+from mhclf.data.audit.shortcuts import Shortcut, shortcut_scores
+from mhclf.data.spans import letters_and_digits, words
+from mhclf.data.table import SPLITS, PostTable
+
+_SHORTEST = {"zh": 10, "ja": 10, "ko": 10}
+"""Letters that a post needs to tell its origin, where one says more than an English letter; elsewhere 25."""
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """Rows that meet another row of a set.
+
+    Attributes
+    ----------
+    exact : int
+        Rows whose post (first 400 letters and digits) stands elsewhere too.
+    near : int
+        Further rows that share 70 % of their three-word sequences with a post of another group.
+    contained : int
+        Further rows that stand inside a longer post of another group, or around a shorter one.
+
+    Notes
+    -----
+    Exact repetition counts the context too, where a set has one: "okay" in two conversations is no repetition. The
+    other two count posts of 25 letters and digits or more (10 in Chinese, Japanese, Korean), since short ones are
+    alike without a common origin, and pass over posts of one group, which no split ever parts.
+    """
+
+    exact: int
+    near: int
+    contained: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The numbers of one data set.
+
+    Attributes
+    ----------
+    rows, groups : mapping
+        Split -> count.
+    classes : mapping
+        Label -> rows.
+    words : tuple of float
+        5th, 25th, 50th, 75th and 95th percentile of the posts' words (Chinese: characters).
+    within : Repetition
+        Rows of the set that meet another of its rows (with the same context, where the set has contexts).
+    leaks : mapping
+        `validation`, `test` -> rows of that part that meet a row of an earlier part.
+    label_conflicts : int
+        Posts that stand more than once with different labels.
+    identifiers : mapping
+        Kind -> posts in which one may stand after masking.
+    """
+
+    name: str
+    title: str
+    task: str
+    language: str
+    rows: dict[str, int]
+    groups: dict[str, int]
+    classes: dict[str, int]
+    words: tuple[float, ...]
+    within: Repetition
+    leaks: dict[str, Repetition]
+    label_conflicts: int
+    repaired: int
+    damaged: int
+    masked: int
+    identifiers: dict[str, int]
+    evidence_rows: int
+    evidence_parts: int
+    evidence_located: int
+    left_out: dict[str, int]
+    added: int
+    published_rule_differs: int | None
+    shortcuts: tuple[Shortcut, ...] = ()
+    read: ReadShare | None = None
+    evidence_columns: bool = field(default=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain mappings for a file."""
+        shortcuts = [asdict(item) | {"suspicious": item.suspicious} for item in self.shortcuts]
+        return asdict(self) | {"shortcuts": shortcuts}
+
+
+def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
+    """Count everything in a split table.
+
+    Parameters
+    ----------
+    table : PostTable
+        As `load_table` returns it: leaks still in it.
+    read : ReadShare, optional
+        What an encoder reads of it.
+    """
+    frame, config, texts = table.frame, table.config, table.texts
+    splits = frame["split"].to_numpy()
+    one_hot = table.targets if table.targets.ndim == 2 else np.eye(len(table.labels), dtype=int)[table.targets]
+    lengths = [sum(text[start:end].isalnum() for start, end in words(text)) for text in texts]
+    counts = table.counts
+    present = [split for split in SPLITS if (splits == split).any()]
+    return Survey(
+        name=config.name,
+        title=config.title,
+        task=config.task,
+        language=config.language,
+        rows={split: int((splits == split).sum()) for split in present},
+        groups={split: int(frame.loc[splits == split, "group"].nunique()) for split in present},
+        classes={label: int(n) for label, n in zip(table.labels, one_hot.sum(axis=0), strict=True)},
+        words=tuple(np.percentile(lengths, (5, 25, 50, 75, 95)).tolist()),
+        within=_within(table),
+        leaks={
+            split: _between(table.part(split), table.select(np.isin(splits, SPLITS[: SPLITS.index(split)])))
+            for split in present
+            if split != "train"
+        },
+        label_conflicts=count_label_conflicts(table),
+        repaired=counts.get("texts_repaired", 0),
+        damaged=len(encoding_damage(texts)),
+        masked=counts.get("texts_masked", 0),
+        identifiers=possible_identifiers(texts),
+        evidence_rows=sum(item.parts > 0 for item in table.rationales),
+        evidence_parts=sum(item.parts for item in table.rationales),
+        evidence_located=sum(item.located for item in table.rationales),
+        left_out={fault: len(rows) for fault, rows in table.left_out.items()},
+        added=counts.get("rows_added_to_train", 0),
+        published_rule_differs=counts.get("labels_read_otherwise_by_the_published_rule"),
+        shortcuts=tuple(shortcut_scores(texts, table.targets, table.labels, groups=frame["group"].tolist())),
+        read=read,
+        evidence_columns=config.rationale is not None,
+    )
+
+
+def _within(table: PostTable) -> Repetition:
+    keys = [post_key(text) for text in table.texts_in_context]
+    often = Counter(keys)
+    exact = {row for row, key in enumerate(keys) if often[key] > 1}
+    groups = table.frame["group"].tolist()
+    telling, texts, shortest = _telling(table)
+
+    def between_groups(pairs: Iterable[tuple[int, int]]) -> set[int]:
+        rows = [(telling[first], telling[second]) for first, second in pairs]
+        return {row for pair in rows if groups[pair[0]] != groups[pair[1]] for row in pair}
+
+    near = between_groups((pair.first, pair.second) for pair in near_duplicates(texts))
+    contained = between_groups(contained_posts(texts, shortest=shortest))
+    return Repetition(len(exact), len(near - exact), len(contained - near - exact))
+
+
+def _between(table: PostTable, earlier: PostTable) -> Repetition:
+    """Count the rows of `table` that meet one of `earlier`."""
+    known = {post_key(text) for text in earlier.texts_in_context}
+    exact = {row for row, text in enumerate(table.texts_in_context) if post_key(text) in known}
+    near, contained = meeting_rows(table, earlier)
+    return Repetition(len(exact), len(near - exact), len(contained - near - exact))
+
+
+def meeting_rows(table: PostTable, other: PostTable) -> tuple[set[int], set[int]]:
+    """Return the rows of `table` that repeat or nearly repeat a post of `other`, and those in or around one.
+
+    Contexts are left aside, and so are posts too short to tell; repeated posts are treated alike.
+    """
+    telling, texts, shortest = _telling(table)
+    _, others, _ = _telling(other)
+    keys = [post_key(text) for text in texts]
+    known = {post_key(text) for text in others}
+    near = {keys[pair.first] for pair in near_duplicates(texts, others)} | (known & set(keys))
+    inside = {keys[row] for row, _ in contained_posts(texts, others, shortest)}
+    around = {keys[container] for _, container in contained_posts(others, texts, shortest)}
+    rows_of: dict[str, set[int]] = {}
+    for row, key in zip(telling, keys, strict=True):
+        rows_of.setdefault(key, set()).add(row)
+    nothing: set[int] = set()
+    return nothing.union(*(rows_of[key] for key in near)), nothing.union(*(rows_of[key] for key in inside | around))
+
+
+def _telling(table: PostTable) -> tuple[list[int], list[str], int]:
+    """Return rows and texts of the posts that are long enough to tell a common origin, and that length."""
+    shortest = _SHORTEST.get(table.config.language, 25)
+    texts = table.texts
+    rows = [row for row, text in enumerate(texts) if len(letters_and_digits(text)) >= shortest]
+    return rows, [texts[row] for row in rows], shortest
+
+
+def count_label_conflicts(table: PostTable) -> int:
+    """Return the number of posts (with their context) that stand more than once with different labels."""
+    labels: dict[str, set[tuple[int, ...]]] = {}
+    for text, target in zip(table.texts_in_context, table.targets, strict=True):
+        labels.setdefault(post_key(text), set()).add(tuple(np.atleast_1d(target).tolist()))
+    return sum(len(values) > 1 for values in labels.values())
+
+
+def findings_of(numbers: Survey) -> list[Finding]:
+    """Return what a researcher should know before training, as sentences."""
+    found: list[Finding] = []
+
+    def say(check: str, severity: Any, count: int, message: str) -> None:
+        if count:
+            found.append(Finding(check, severity, count, f"{count} {message}"))
+
+    for split, leak in numbers.leaks.items():
+        say("near_duplicate", "warning", leak.near, f"{split} rows nearly repeat a post of an earlier part.")
+        say("contained", "warning", leak.contained, f"{split} rows contain, or stand in, a post of an earlier part.")
+    say("label_conflict", "warning", numbers.label_conflicts, "posts stand more than once with other labels.")
+    say("encoding", "warning", numbers.damaged, "posts still look broken after repair.")
+    for shortcut in numbers.shortcuts:
+        if shortcut.suspicious and shortcut.score is not None and shortcut.majority is not None:
+            message = (
+                f"{shortcut.name.capitalize()} alone reaches a balanced accuracy of {shortcut.score:.2f} "
+                f"(majority {shortcut.majority:.2f}): a model may learn that instead."
+            )
+            found.append(Finding("shortcut", "warning", 1, message))
+    lost = numbers.evidence_parts - numbers.evidence_located
+    say("evidence", "note", lost, f"of {numbers.evidence_parts} pieces of evidence were not found in their posts.")
+    for kind, count in numbers.identifiers.items():
+        say("identifier", "note", count, f"posts may hold a {kind}.")
+    for fault, count in numbers.left_out.items():
+        say("left_out", "note", count, f"rows were left out ({fault.replace('_', ' ')}).")
+    if numbers.read is not None:
+        share = f"at {numbers.read.max_length} tokens ({numbers.read.characters_lost:.0%} of all characters)."
+        say("truncation", "note", numbers.read.posts_cut, f"posts are cut {share}")
+    return found
