@@ -22,9 +22,12 @@ from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
 from mhclf.hf import to_hugging_face
+from mhclf.losses.contrastive import RAMPS
+from mhclf.models.aggregation import AGGREGATIONS
 from mhclf.models.encoder import layer_names, load_tokenizer, quiet_transformers
 from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
+from mhclf.models.pooling import POOLINGS
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.registry import nearest
 from mhclf.results.records import ResultRecord, write_records
@@ -140,6 +143,12 @@ def _resolve(config: RunConfig) -> tuple[RunConfig, EncoderSource, PreparedData,
     """Check what can be checked before work starts, and find the folder."""
     check_accelerator(config.trainer)
     source = _encoder_source(config)
+    for family, name in (
+        (POOLINGS, config.model.pooling),
+        (AGGREGATIONS, config.model.aggregation),
+        (RAMPS, config.contrastive.ramp),
+    ):
+        family.get(name)
     data = prepare_data(config)
     # The YAML's defaults become part of the resolved configuration, and so of the hash.
     config = replace(config, max_length=config.max_length or data.table.config.max_length)

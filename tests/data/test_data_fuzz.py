@@ -147,3 +147,97 @@ def test_damaged_csv(tmp_path, content):
     (tmp_path / "set.yaml").write_bytes(YAML.replace(b"{train: rows.csv, test: rows.csv}", b"rows.csv"))
     (tmp_path / "rows.csv").write_bytes(content)
     assert outcome(lambda: load_table(str(tmp_path / "set.yaml"))) in {"read", "DataError"}
+
+
+RICH_YAML = b"""name: rich
+task: multiclass
+labels: [{raw: "no", name: calm}, {raw: ["yes", "a bit"], name: tense}]
+source:
+  format: jsonl
+  files: [{path: a.jsonl, rename: {body: text}, encoding: mixed}, b.jsonl]
+  where: {kind: post}
+  leave_out: [empty_text, empty_label, damaged_text]
+  added_to_train: [{path: c.jsonl, rename: {body: text}}]
+columns:
+  text: [title, text]
+  text_instead: note
+  text_empty: ["[removed]"]
+  label: answer
+  label_kind: answer
+  group: post_id
+  context: {turns: 2, conversation: talk, speaker: who}
+  confidence: sure
+  split_file: splits.txt
+rationale: {column: {calm: why, tense: why}, kind: phrases}
+published_labels: [["ye", "yes"], ["n", "no"]]
+"""
+
+
+def _line(number, body="text"):
+    return (
+        f'{{"title": "t{number}", "{body}": "I slept {number}", "answer": "{"no" if number % 2 else "yes"}", '
+        f'"kind": "post", "talk": {number % 2}, "who": null, "sure": 0.5, "why": ["slept"], "note": "n{number}"}}\n'
+    ).encode()
+
+
+RICH = {
+    "a.jsonl": b"".join(_line(number, "body") for number in range(4)),
+    "b.jsonl": b"".join(_line(number) for number in range(4, 8)),
+    "c.jsonl": b"".join(_line(number, "body") for number in range(20, 22)),
+    "splits.txt": b"train\ntrain\ntrain\ntrain\ntrain\ntest\n-\ntrain\n",
+}
+
+
+@FUZZ
+@given(data=st.data())
+def test_one_damaged_file_of_a_rich_set(tmp_path, data):
+    files = RICH | {"set.yaml": RICH_YAML}
+    name = data.draw(st.sampled_from(sorted(files)))
+    files[name] = data.draw(damaged(files[name]))
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    assert outcome(lambda: load_table(str(tmp_path / "set.yaml"))) in {"read", "ConfigError", "DataError"}
+
+
+def test_the_rich_set_loads_undamaged(tmp_path):
+    for file, content in (RICH | {"set.yaml": RICH_YAML}).items():
+        (tmp_path / file).write_bytes(content)
+    table = load_table(str(tmp_path / "set.yaml"))
+    assert len(table) == 9 and table.contexts is not None and table.contexts[2] == "t0\nI slept 0"
+
+
+IMHI_CSV = (
+    b"query,gpt-3.5-turbo\n"
+    b'"Consider this post: ""I slept, badly"" Question: Is it stress?","Yes, it is. Reasoning: no rest"\n'
+    b'"Consider this post: ""Soup"" Question: Is it stress?","No. Reasoning: calm"\n'
+    b'"Consider this post: ""Rain"" Question: Is it stress?","No. Reasoning: calm"\n'
+    b'"Consider this post: ""Tea"" Question: Is it stress?","Yes. Reasoning: not calm"\n'
+)
+ERASER = {
+    "notes.json": b'[{"annotation_id": "a", "classification": "yes", "evidences": [[{"docid": "a", "start_token": 0, '
+    b'"end_token": 1}]]}, {"annotation_id": "b", "classification": "no", "evidences": []}, {"annotation_id": "c", '
+    b'"classification": "no", "evidences": []}, {"annotation_id": "d", "classification": "yes", "evidences": []}]',
+    "docs.jsonl": b"".join(f'{{"docid": "{name}", "text": "so it {name} goes"}}\n'.encode() for name in "abcd"),
+}
+
+
+@FUZZ
+@given(data=st.data())
+def test_damaged_imhi_and_eraser_files(tmp_path, data):
+    imhi = (
+        b'name: imhi\ntask: multiclass\nlabels: ["yes", "no"]\nsource: {files: q.csv, format: imhi}\n'
+        b"columns: {text: post, label: answer, label_kind: answer, context: question, group: post_id}\n"
+        b"splits: {kind: ratio}\n"
+    )
+    eraser = (
+        b'name: eraser\ntask: multiclass\nlabels: ["yes", "no"]\nsource: {files: {path: notes.json, format: eraser, '
+        b"documents: docs.jsonl}}\ncolumns: {id: id, text: text, label: label}\n"
+        b"rationale: {column: rationale, kind: token_spans}\nsplits: {kind: ratio}\n"
+    )
+    files = {"q.csv": IMHI_CSV, **ERASER}
+    name = data.draw(st.sampled_from(sorted(files)))
+    files[name] = data.draw(damaged(files[name]))
+    for file, content in (files | {"imhi.yaml": imhi, "eraser.yaml": eraser}).items():
+        (tmp_path / file).write_bytes(content)
+    for yaml in ("imhi.yaml", "eraser.yaml"):
+        assert outcome(lambda path=yaml: load_table(str(tmp_path / path))) in {"read", "DataError"}

@@ -111,7 +111,6 @@ def test_missing_columns(row):
         "just a post",
         'Consider this post: "tea" and no more',
         "tea Question: Why?",
-        "Post: tea Question:",
         "Consider this post: tea Question: Why?",
         "",
         None,

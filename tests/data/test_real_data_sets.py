@@ -227,3 +227,4 @@ def test_every_set_says_how_to_get_it():
         config = find_dataset(name).config
         assert config.title and config.licence and config.access and config.citation and config.ethics, name
         assert config.name == name
+        assert set(config.shares_text_with) <= set(dataset_names()), name

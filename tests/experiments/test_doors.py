@@ -150,3 +150,26 @@ def test_the_committed_table_is_made_from_the_committed_records():
         command = f"python experiments/benchmark.py --suite {path.stem}"
         table = (REPOSITORY / "experiments" / "tables" / f"{path.stem}.md").read_text(encoding="utf-8")
         assert suite_markdown(suite, read_suite_records(path), command) == table
+
+
+def test_the_audit_prints_writes_and_stops(tiny_dataset, tmp_path):
+    found = door("audit", "--data", str(tiny_dataset), "--out", "runs", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    folder = tmp_path / "runs" / "audit" / "tiny"
+    assert (folder / "audit.html").stat().st_size > 10_000
+    record = json.loads((folder / "audit.json").read_text())["sets"][0]
+    assert record["name"] == "tiny" and sum(record["rows"].values()) == 72
+    assert (
+        "Sizes, balance, length and shortcuts" in found.stdout and "written: runs/audit/tiny/audit.html" in found.stdout
+    )
+    rows = [{"text": f"post number {n}", "label": "ab"[n % 2], "user": f"u{n % 5}"} for n in range(40)]
+    for split, part in (("train", rows[:30]), ("test", rows[30:])):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    (tmp_path / "cut.yaml").write_text(
+        "name: cut\ntask: multiclass\nlabels: [a, b]\nsource: {files: {train: train.jsonl, test: test.jsonl}}\n"
+        "columns: {text: text, label: label, group: user}\n"
+    )
+    cut = door("audit", "--data", "cut.yaml", "--against", "demo", "--out", "runs", cwd=tmp_path)
+    assert cut.returncode == 3
+    assert cut.stderr.endswith("Split by group, or say 'splits: {group_by: null}'.\n")
+    assert (tmp_path / "runs" / "audit" / "cut" / "audit.html").is_file()
