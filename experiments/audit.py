@@ -82,9 +82,9 @@ def _count(
     from mhclf.data.audit.between import shared_posts
     from mhclf.data.audit.reading import read_share
     from mhclf.data.load import load_table
+    from mhclf.data.subsets import limit_rows
     from mhclf.models.encoder import load_tokenizer
     from mhclf.models.weights import resolve_encoder
-    from mhclf.training.run import limit_rows
 
     source = resolve_encoder(config.encoder)
     tokenizer = load_tokenizer(source)

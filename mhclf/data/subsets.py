@@ -1,4 +1,4 @@
-"""Less training data on purpose: a few posts of each class, or a share for a learning curve."""
+"""Less data on purpose: a few posts of each class, a share for a learning curve, a few rows for a quick look."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mhclf.config.run import SubsetConfig
 from mhclf.data.splits import strata
-from mhclf.data.table import PostTable
+from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import DataError
 
 
@@ -67,3 +67,13 @@ def _share_of_each(classes: npt.NDArray[np.int64], order: npt.NDArray[np.int64],
         rows = order[classes[order] == value]
         chosen += rows[: math.ceil(share * len(rows))].tolist()
     return chosen
+
+
+def limit_rows(table: PostTable, limit: int) -> PostTable:
+    """Return at most `limit` rows of each split, drawn with a fixed seed; whatever the limit, order is kept."""
+    generator = np.random.default_rng(0)
+    kept: list[int] = []
+    for split in SPLITS:
+        rows = np.flatnonzero((table.frame["split"] == split).to_numpy())
+        kept += generator.permutation(rows)[:limit].tolist()
+    return table.select(sorted(kept))

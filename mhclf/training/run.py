@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
@@ -17,8 +16,8 @@ from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, 
 from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest
-from mhclf.data.subsets import take_subset
-from mhclf.data.table import SPLITS, PostTable
+from mhclf.data.subsets import limit_rows, take_subset
+from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
 from mhclf.hf import to_hugging_face
@@ -95,16 +94,6 @@ def prepare_data(config: RunConfig) -> PreparedData:
     if config.limit is not None:
         table = limit_rows(table, config.limit)
     return PreparedData(table, build_manifest(table, findings, config.protocol))
-
-
-def limit_rows(table: PostTable, limit: int) -> PostTable:
-    """Return at most `limit` rows of each split, drawn with a fixed seed; whatever the limit, order is kept."""
-    generator = np.random.default_rng(0)
-    kept: list[int] = []
-    for split in SPLITS:
-        rows = np.flatnonzero((table.frame["split"] == split).to_numpy())
-        kept += generator.permutation(rows)[:limit].tolist()
-    return table.select(sorted(kept))
 
 
 def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 from mhclf.data.audit import drop_shared, findings_of, survey
 from mhclf.data.audit.between import shared_posts
 from mhclf.data.audit.reading import read_share
-from mhclf.data.audit.survey import Repetition, meeting_rows
+from mhclf.data.audit.survey import Repetition, meeting_rows, telling_posts
 from mhclf.data.repair import Rationale
 
 LONG = "the night was long and i could not sleep because the rain was loud on the old tin roof"
@@ -96,4 +96,7 @@ def test_training_posts_that_meet_another_test_set_are_dropped(make_table):
     kept, findings = drop_shared(train, {"other": other})
     assert kept.texts == [OTHER, "quiet"]
     assert [item.message for item in findings] == ["3 train and validation rows meet a test post of other: dropped."]
-    assert meeting_rows(train, other.part("test")) == ({0, 1}, {1, 2})  # the second also contains the test post
+    assert meeting_rows(telling_posts(train), telling_posts(other.part("test"))) == (
+        {0, 1},
+        {1, 2},
+    )  # the second also contains the test post

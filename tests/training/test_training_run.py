@@ -23,7 +23,7 @@ from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.errors import AuditError, ConfigError, DataError, RunError
 from mhclf.results.records import read_records
 from mhclf.training.fit import load_checkpoint
-from mhclf.training.run import completed, limit_rows, run
+from mhclf.training.run import completed, run
 from mhclf.training.saved import load_run, read_predictions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -217,6 +217,7 @@ def test_the_test_set_stays_shut(tiny_config):
 
 def test_limit_takes_rows_per_split(tiny_config, tiny_dataset):
     from mhclf.data.load import load_table
+    from mhclf.data.subsets import limit_rows
 
     table = limit_rows(load_table(str(tiny_dataset)), 5)
     assert table.frame["split"].value_counts().to_dict() == {"train": 5, "validation": 5, "test": 5}

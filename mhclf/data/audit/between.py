@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mhclf.data.audit.overlap import post_key
-from mhclf.data.audit.survey import meeting_rows
+from mhclf.data.audit.survey import meeting_rows, telling_posts
 from mhclf.data.table import PostTable
 
 
@@ -50,19 +50,21 @@ def shared_posts(tables: Mapping[str, PostTable], alike: bool = True) -> list[Sh
     list of SharedPosts
         Pairs that share something or are declared to, in the order of `tables`.
     """
-    tested = {name: {post_key(text) for text in table.part("test").texts} for name, table in tables.items()}
+    tests = {name: table.part("test") for name, table in tables.items()}
     sides = {name: training_side(table) for name, table in tables.items()}
+    tested = {name: {post_key(text) for text in part.texts} for name, part in tests.items()}
     trained = {name: {post_key(text) for text in side.texts} for name, side in sides.items()}
+    tested_posts = {name: telling_posts(part) for name, part in tests.items()}
+    trained_posts = {name: telling_posts(side) for name, side in sides.items()}
     found = []
     for test, table in tables.items():
-        for train, side in sides.items():
-            if test == train or not len(side) or not tested[test]:
+        for train, other in tables.items():
+            if test == train or not trained[train] or not tested[test]:
                 continue
-            shares = table.config.shares_text_with, tables[train].config.shares_text_with
-            declared = train in shares[0] or test in shares[1]
+            declared = train in table.config.shares_text_with or test in other.config.shares_text_with
             equal = len(tested[test] & trained[train])
             if equal or declared:
-                near = len(set().union(*meeting_rows(table.part("test"), side))) if alike else None
+                near = len(set().union(*meeting_rows(tested_posts[test], trained_posts[train]))) if alike else None
                 found.append(SharedPosts(test, train, len(tested[test]), equal, near, declared))
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mhclf.data.audit.finding import Finding
-from mhclf.data.audit.survey import meeting_rows
+from mhclf.data.audit.survey import meeting_rows, telling_posts
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import AuditError
 
@@ -110,7 +110,9 @@ def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[Post
     findings = []
     for name, other in others.items():
         rows = np.flatnonzero((table.frame["split"] != "test").to_numpy())
-        shared = sorted(set().union(*meeting_rows(table.select(rows), other.part("test"))))
+        shared = sorted(
+            set().union(*meeting_rows(telling_posts(table.select(rows)), telling_posts(other.part("test"))))
+        )
         if shared:
             keep = np.ones(len(table), dtype=bool)
             keep[rows[shared]] = False

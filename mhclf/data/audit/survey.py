@@ -145,19 +145,64 @@ def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
     )
 
 
+@dataclass(frozen=True)
+class TellingPosts:
+    """The different posts of a table that are long enough to tell a common origin.
+
+    Attributes
+    ----------
+    texts : list of str
+        One for each post.
+    rows : list of list of int
+        The rows of the table that hold it.
+    shortest : int
+        Letters and digits that each has at least.
+    """
+
+    texts: list[str]
+    rows: list[list[int]]
+    shortest: int
+
+
+def telling_posts(table: PostTable) -> TellingPosts:
+    """Return the different posts of a table, without their contexts and without the short ones."""
+    shortest = _SHORTEST.get(table.config.language, 25)
+    rows: dict[str, list[int]] = {}
+    first: dict[str, str] = {}
+    for row, text in enumerate(table.texts):
+        key = post_key(text)
+        first.setdefault(key, text)
+        rows.setdefault(key, []).append(row)
+    kept = [key for key, text in first.items() if len(letters_and_digits(text)) >= shortest]
+    return TellingPosts([first[key] for key in kept], [rows[key] for key in kept], shortest)
+
+
+def meeting_rows(posts: TellingPosts, others: TellingPosts) -> tuple[set[int], set[int]]:
+    """Return the rows that repeat or nearly repeat one of the other posts, and those in or around one."""
+    known = {post_key(text) for text in others.texts}
+    near = {pair.first for pair in near_duplicates(posts.texts, others.texts)}
+    near |= {index for index, text in enumerate(posts.texts) if post_key(text) in known}
+    inside = {index for index, _ in contained_posts(posts.texts, others.texts, posts.shortest)}
+    around = {container for _, container in contained_posts(others.texts, posts.texts, posts.shortest)}
+    nothing: set[int] = set()
+    return (
+        nothing.union(*(posts.rows[index] for index in near)),
+        nothing.union(*(posts.rows[index] for index in inside | around)),
+    )
+
+
 def _within(table: PostTable) -> Repetition:
     keys = [post_key(text) for text in table.texts_in_context]
     often = Counter(keys)
     exact = {row for row, key in enumerate(keys) if often[key] > 1}
-    groups = table.frame["group"].tolist()
-    telling, texts, shortest = _telling(table)
+    groups, posts = table.frame["group"].tolist(), telling_posts(table)
 
     def between_groups(pairs: Iterable[tuple[int, int]]) -> set[int]:
-        rows = [(telling[first], telling[second]) for first, second in pairs]
+        rows = [(posts.rows[first][0], posts.rows[second][0]) for first, second in pairs]
         return {row for pair in rows if groups[pair[0]] != groups[pair[1]] for row in pair}
 
-    near = between_groups((pair.first, pair.second) for pair in near_duplicates(texts))
-    contained = between_groups(contained_posts(texts, shortest=shortest))
+    near = between_groups((pair.first, pair.second) for pair in near_duplicates(posts.texts))
+    contained = between_groups(contained_posts(posts.texts, shortest=posts.shortest))
     return Repetition(len(exact), len(near - exact), len(contained - near - exact))
 
 
@@ -165,35 +210,8 @@ def _between(table: PostTable, earlier: PostTable) -> Repetition:
     """Count the rows of `table` that meet one of `earlier`."""
     known = {post_key(text) for text in earlier.texts_in_context}
     exact = {row for row, text in enumerate(table.texts_in_context) if post_key(text) in known}
-    near, contained = meeting_rows(table, earlier)
+    near, contained = meeting_rows(telling_posts(table), telling_posts(earlier))
     return Repetition(len(exact), len(near - exact), len(contained - near - exact))
-
-
-def meeting_rows(table: PostTable, other: PostTable) -> tuple[set[int], set[int]]:
-    """Return the rows of `table` that repeat or nearly repeat a post of `other`, and those in or around one.
-
-    Contexts are left aside, and so are posts too short to tell; repeated posts are treated alike.
-    """
-    telling, texts, shortest = _telling(table)
-    _, others, _ = _telling(other)
-    keys = [post_key(text) for text in texts]
-    known = {post_key(text) for text in others}
-    near = {keys[pair.first] for pair in near_duplicates(texts, others)} | (known & set(keys))
-    inside = {keys[row] for row, _ in contained_posts(texts, others, shortest)}
-    around = {keys[container] for _, container in contained_posts(others, texts, shortest)}
-    rows_of: dict[str, set[int]] = {}
-    for row, key in zip(telling, keys, strict=True):
-        rows_of.setdefault(key, set()).add(row)
-    nothing: set[int] = set()
-    return nothing.union(*(rows_of[key] for key in near)), nothing.union(*(rows_of[key] for key in inside | around))
-
-
-def _telling(table: PostTable) -> tuple[list[int], list[str], int]:
-    """Return rows and texts of the posts that are long enough to tell a common origin, and that length."""
-    shortest = _SHORTEST.get(table.config.language, 25)
-    texts = table.texts
-    rows = [row for row, text in enumerate(texts) if len(letters_and_digits(text)) >= shortest]
-    return rows, [texts[row] for row in rows], shortest
 
 
 def count_label_conflicts(table: PostTable) -> int:
