@@ -44,9 +44,10 @@ def main(argv: Sequence[str]) -> int:
     from mhclf.results.files import write_text
     from mhclf.results.tables import to_rich
 
-    # Wide tables are cut rather than squeezed where the output is no terminal.
+    # The tables over all sets are wide: where the output is a file, they are not squeezed.
     console = rich.console.Console()
-    console = console if console.is_terminal else rich.console.Console(width=220)
+    if extra["all"] and not console.is_terminal:
+        console = rich.console.Console(width=240)
     folder = Path(config.out) / "audit" / ("all" if extra["all"] else Path(config.data).stem)
     findings: list[dict[str, Any]] = []
     stops = []

@@ -10,6 +10,8 @@ Span = tuple[int, int]
 # A word is a run of letters, digits and inner apostrophes; Chinese, Japanese and Korean characters stand alone,
 # as does every other sign that is not white space.
 CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_LETTERS = re.compile(r"[^\W_]+")
+_ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalnum())
 _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+(?:['’](?:(?![{CJK}])\w)+)*|[^\w\s]")
 
 
@@ -24,7 +26,10 @@ class Edit:
 
 def letters_and_digits(text: str) -> str:
     """Return the letters and digits of a text in lower case: what stays the same when signs are repaired or lost."""
-    return "".join(character for character in text.lower() if character.isalnum())
+    lowered = text.lower()
+    if lowered.isascii():
+        return lowered.encode().translate(None, _ASCII_SIGNS).decode()
+    return "".join(_LETTERS.findall(lowered))
 
 
 def words(text: str) -> list[Span]:

@@ -32,9 +32,17 @@ def read_audit_records(path: Path) -> tuple[list[Record], list[Record]]:
 
 
 def audit_tables(records: Sequence[Record], shared: Sequence[Record]) -> list[Table]:
-    """Return the tables of the audit; the last one only where sets share posts."""
+    """Return the tables of the audit, a single set's as a list; the last one only where sets share posts."""
     tables = [size_table(records), damage_table(records)]
+    if len(records) == 1:
+        tables = [_as_list(table, str(records[0]["name"])) for table in tables]
     return [*tables, shared_table(shared)] if shared else tables
+
+
+def _as_list(table: Table, name: str) -> Table:
+    """Return a table of one row turned on its side."""
+    rows = tuple((column.name, cell) for column, cell in zip(table.columns[1:], table.rows[0][1:], strict=True))
+    return Table(table.title, (Column("measure"), Column(name, "right")), rows, table.notes)
 
 
 def findings_table(findings: Sequence[Record]) -> Table:

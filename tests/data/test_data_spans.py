@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mhclf.data.spans import Edit, merge_spans, move_position, move_spans, overlap, tokens_to_words, words
+from mhclf.data.spans import (
+    Edit,
+    letters_and_digits,
+    merge_spans,
+    move_position,
+    move_spans,
+    overlap,
+    tokens_to_words,
+    words,
+)
 
 ALPHABET = st.sampled_from(list("ab9_'’-. ,\n\t\u00a0\u2028é́你好カ한😀👍🏽\u200d\x00\r"))
 TEXTS = st.text(ALPHABET, max_size=40) | st.text(max_size=40)
@@ -123,3 +132,9 @@ def test_alignment_of_tokens_across_words():
     assert tokens_to_words([(0, 0), (0, 3), (3, 6), (6, 8), (0, 0)], words(text)) == [-1, 0, 1, 1, -1]
     assert tokens_to_words([(0, 1), (1, 2)], []) == [-1, -1]
     assert tokens_to_words([(2, 6)], [(0, 4), (4, 8)]) == [0]
+
+
+@settings(max_examples=500, deadline=None)
+@given(TEXTS)
+def test_letters_and_digits_are_what_python_calls_so(text):
+    assert letters_and_digits(text) == "".join(sign for sign in text.lower() if sign.isalnum())

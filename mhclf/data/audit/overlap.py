@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from mhclf.data.spans import CJK, letters_and_digits
+
+_folded = lru_cache(maxsize=100_000)(letters_and_digits)
+"""Posts of one set are compared with those of many."""
 
 _KEY_LENGTH = 400
 """Letters and digits that `post_key` reads; the published overlap counts of these data sets were made so."""
@@ -149,7 +153,7 @@ def contained_posts(
         raise ValueError(f"shortest must be at least 1, not {shortest}.")
     if most < 1:
         raise ValueError(f"most must be at least 1, not {most}.")
-    folded = [letters_and_digits(text) for text in texts]
+    folded = [_folded(text) for text in texts]
     equal_rows: dict[str, list[int]] = {}
     for row, text in enumerate(folded):
         if len(text) >= shortest:
@@ -159,7 +163,7 @@ def contained_posts(
         index.setdefault(text[:shortest], []).append(text)
     found: dict[str, list[int]] = {text: [] for text in equal_rows}
     containers: dict[str, int] = {}
-    for row, text in enumerate(folded if others is None else [letters_and_digits(text) for text in others]):
+    for row, text in enumerate(folded if others is None else [_folded(text) for text in others]):
         containers.setdefault(text, row)
     for container, row in containers.items():
         seen: set[str] = set()
@@ -175,7 +179,7 @@ def contained_posts(
 
 
 def _opening(text: str) -> str:
-    return letters_and_digits(text)[:_KEY_LENGTH] or text
+    return _folded(text)[:_KEY_LENGTH] or text
 
 
 def _representatives(texts: Sequence[str]) -> tuple[list[int], list[str]]:

@@ -151,8 +151,8 @@ class TellingPosts:
 
     Attributes
     ----------
-    texts : list of str
-        One for each post.
+    texts, keys : list of str
+        One for each post, and what `post_key` makes of it.
     rows : list of list of int
         The rows of the table that hold it.
     shortest : int
@@ -160,6 +160,7 @@ class TellingPosts:
     """
 
     texts: list[str]
+    keys: list[str]
     rows: list[list[int]]
     shortest: int
 
@@ -174,14 +175,14 @@ def telling_posts(table: PostTable) -> TellingPosts:
         first.setdefault(key, text)
         rows.setdefault(key, []).append(row)
     kept = [key for key, text in first.items() if len(letters_and_digits(text)) >= shortest]
-    return TellingPosts([first[key] for key in kept], [rows[key] for key in kept], shortest)
+    return TellingPosts([first[key] for key in kept], kept, [rows[key] for key in kept], shortest)
 
 
 def meeting_rows(posts: TellingPosts, others: TellingPosts) -> tuple[set[int], set[int]]:
     """Return the rows that repeat or nearly repeat one of the other posts, and those in or around one."""
-    known = {post_key(text) for text in others.texts}
+    known = set(others.keys)
     near = {pair.first for pair in near_duplicates(posts.texts, others.texts)}
-    near |= {index for index, text in enumerate(posts.texts) if post_key(text) in known}
+    near |= {index for index, key in enumerate(posts.keys) if key in known}
     inside = {index for index, _ in contained_posts(posts.texts, others.texts, posts.shortest)}
     around = {container for _, container in contained_posts(others.texts, posts.texts, posts.shortest)}
     nothing: set[int] = set()
