@@ -8,7 +8,7 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,11 @@ def _count(
             found = [*leaks_of(table, config.audit.on_leak)[1], *findings_of(numbers)]
             stops = [finding.message for finding in found if finding.severity == "stop"]
             findings = findings_as_json(found)
-    shared = [asdict(pair) for pair in shared_posts(tables)] if len(tables) > 1 else []
+
+    def watched(pairs: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+        return track(pairs, description="comparing sets", transient=True)
+
+    shared = [asdict(pair) for pair in shared_posts(tables, watch=watched)] if len(tables) > 1 else []
     return records, shared, findings, stops
 
 

@@ -55,13 +55,13 @@ def load_table(
     """
     located = find_dataset(name)
     config = located.config
-    table = _build(config, read_rows(located, data_root), mask)
+    table = build_table(config, read_rows(located, data_root), mask)
     if not sidecars:
         return table
     known = {letters_and_digits(text) for text in table.texts}
     table = _with_sidecars(table, located)
     if config.source.added_to_train:
-        table = _with_added(table, _build(config, read_added_rows(located, data_root), mask), known)
+        table = _with_added(table, build_table(config, read_added_rows(located, data_root), mask), known)
     rule = config.splits
     rule = replace(
         rule,
@@ -113,7 +113,8 @@ def _with_added(table: PostTable, added: PostTable, known: set[str]) -> PostTabl
     )
 
 
-def _build(config: DatasetConfig, rows: RawRows, mask: bool) -> PostTable:
+def build_table(config: DatasetConfig, rows: RawRows, mask: bool) -> PostTable:
+    """Repair, mask and locate: raw rows to a table without splits."""
     columns, raw = config.columns, rows.frame
     originals = read_texts(raw, columns, rows.names)
     repaired = [repair_encoding(text) for text in originals] if config.repair else originals

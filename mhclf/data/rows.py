@@ -62,9 +62,9 @@ def read_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
             for split, files in source.files_by_split()
             for path, frame in (_read_file(located, file, data_root) for file in files)
         ]
-    _check_columns(located, parts)
-    frame, names = _join(located, parts, columns.split)
-    return _finish(located, frame, names)
+    check_columns(located, parts)
+    frame, names = join_parts(located, parts, columns.split)
+    return finish_rows(located, frame, names)
 
 
 def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
@@ -73,13 +73,13 @@ def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
         ("", str(path), frame)
         for path, frame in (_read_file(located, file, data_root) for file in located.config.source.added_files())
     ]
-    _check_columns(located, parts, added=True)
-    frame, names = _join(located, parts, split_column=None)
-    missing = [column for _, column in _extra_columns(located) if column and column not in frame.columns]
-    return _finish(located, frame.assign(**dict.fromkeys(missing)), names)
+    check_columns(located, parts, added=True)
+    frame, names = join_parts(located, parts, split_column=None)
+    missing = [column for _, column in extra_columns(located) if column and column not in frame.columns]
+    return finish_rows(located, frame.assign(**dict.fromkeys(missing)), names)
 
 
-def _finish(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -> RawRows:
+def finish_rows(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -> RawRows:
     """Add what is made from several rows or columns, then leave out what the YAML leaves out."""
     columns = located.config.columns
     if columns.group == POST_ID and POST_ID not in frame.columns:
@@ -102,15 +102,16 @@ def _read_file(located: LocatedDataset, file: FileConfig, data_root: str | None)
         frame = read_table(path, "auto" if kind == "imhi" else kind, file.encoding)
     if frame.empty:
         raise DataError(f"{path}: has a header but no rows.")
-    frame = _rename(frame, file.rename, path)
+    frame = rename_columns(frame, file.rename, path)
     if kind == "imhi":
         frame = parse_imhi(frame, path)
     if file.questions:
-        frame = _one_row_a_question(frame, file.questions, located.config.columns.id, path)
+        frame = one_row_a_question(frame, file.questions, located.config.columns.id, path)
     return path, frame
 
 
-def _rename(frame: pd.DataFrame, names: dict[str, str], path: Path) -> pd.DataFrame:
+def rename_columns(frame: pd.DataFrame, names: dict[str, str], path: Path) -> pd.DataFrame:
+    """Rename columns; an unknown old name, or a new one that is taken, is an error."""
     for old, new in names.items():
         if old not in frame.columns:
             known = [str(column) for column in frame.columns]
@@ -120,7 +121,7 @@ def _rename(frame: pd.DataFrame, names: dict[str, str], path: Path) -> pd.DataFr
     return frame.rename(columns=names)
 
 
-def _one_row_a_question(
+def one_row_a_question(
     frame: pd.DataFrame, questions: dict[str, str], id_column: str | None, path: Path
 ) -> pd.DataFrame:
     """Return a row for each post and question; `answer` is yes where the question's column holds 1.
@@ -134,8 +135,8 @@ def _one_row_a_question(
         if not values.all():
             row = int((~values).to_numpy().argmax())
             raise DataError(
-                f"{path}, row {row + 1}, column '{column}': '{short_cell(frame[column].iloc[row])}' is neither 0 "
-                "nor 1. Mend the cell."
+                f"{path}, row {frame.index[row] + 1}, column '{column}': '{short_cell(frame[column].iloc[row])}' "
+                "is neither 0 nor 1. Mend the cell."
             )
     repeated = frame.loc[frame.index.repeat(len(questions))].copy()
     repeated["question"] = list(questions.values()) * len(frame)
@@ -147,7 +148,7 @@ def _one_row_a_question(
     return repeated
 
 
-def _join(
+def join_parts(
     located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]], split_column: str | None
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of all parts, and their names; the index of a part counts the rows of its file from 0."""
@@ -174,9 +175,7 @@ def _split_name(name: str, where: str) -> str:
     return split
 
 
-def _check_columns(
-    located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]], added: bool = False
-) -> None:
+def check_columns(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]], added: bool = False) -> None:
     """Refuse a file that lacks a column which every file needs, or a set in which no file has an extra one."""
     config, columns = located.config, located.config.columns
     needed: list[tuple[str, str | None]] = [("text", column) for column in columns.text_columns]
@@ -192,10 +191,10 @@ def _check_columns(
         _require([item for item in needed if item[1]], list(map(str, frame.columns)), where, located.path)
     everywhere = list(dict.fromkeys(str(column) for _, _, frame in parts for column in frame.columns))
     if parts and not added:
-        _require([item for item in _extra_columns(located) if item[1]], everywhere, parts[0][1], located.path)
+        _require([item for item in extra_columns(located) if item[1]], everywhere, parts[0][1], located.path)
 
 
-def _extra_columns(located: LocatedDataset) -> list[tuple[str, str | None]]:
+def extra_columns(located: LocatedDataset) -> list[tuple[str, str | None]]:
     """Return (key, column) of what not every file must have."""
     config, columns = located.config, located.config.columns
     return [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mhclf.data.audit.overlap import Pair, contained_posts, near_duplicates, post_key
+from mhclf.data.audit.near import Pair, near_duplicates
+from mhclf.data.audit.overlap import contained_posts, post_key
 from mhclf.data.spans import letters_and_digits
 
 

@@ -1,6 +1,7 @@
 """The data set as `datasets.DatasetDict`."""
 
 import json
+import math
 
 import pytest
 from datasets import List, Value
@@ -70,6 +71,27 @@ def test_the_audit_stops_here_too(write_set):
     content = rows(user=["a", "b", "c", "a", "e"])
     with pytest.raises(AuditError, match="1 groups lie in more than one split"):
         load_dataset(str(write_set({"rows.jsonl": content}, columns=COLUMNS | {"group": "user"}, splits={})))
+
+
+def test_context_and_confidence(write_set):
+    content = rows(asked=["how?", "", None, "why?", "x"], sure=[1, 0.5, None, 0, 1])
+    columns = COLUMNS | {"context": "asked", "confidence": "sure"}
+    data = load_dataset(str(write_set({"rows.jsonl": content}, columns=columns, splits={})))
+    assert data["train"]["context"][:] == ["how?", "", "x"] and data["train"]["confidence"][:] == [1.0, 0.5, 1.0]
+    assert data["validation"]["context"][:] == [""] and math.isnan(data["validation"]["confidence"][0])
+
+
+def test_large_sets_come_from_files(write_set, monkeypatch, tmp_path):
+    monkeypatch.setenv("MHCLF_CACHE", str(tmp_path / "cache"))
+    content = rows(why=["slept", "worry", None, None, "REST"], note=["a", None, None, "d", "e"])
+    columns = COLUMNS | {"explanation": "note"}
+    path = str(write_set({"rows.jsonl": content}, columns=columns, splits={}, rationale={"column": "why"}))
+    for mask in (True, False):
+        plain, large = load_dataset(path, mask=mask), load_dataset(path, mask=mask, large=True)
+        assert {split: part.to_list() for split, part in large.items()} == {
+            split: part.to_list() for split, part in plain.items()
+        }
+        assert all(part.cache_files for part in large.values()) and not any(part.cache_files for part in plain.values())
 
 
 def test_it_is_reached_from_the_library():

@@ -1,6 +1,6 @@
 """Posts that data sets share: what training on one and testing on another must leave out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mhclf.data.audit.overlap import post_key
@@ -35,7 +35,11 @@ class SharedPosts:
     declared: bool
 
 
-def shared_posts(tables: Mapping[str, PostTable], alike: bool = True) -> list[SharedPosts]:
+def shared_posts(
+    tables: Mapping[str, PostTable],
+    alike: bool = True,
+    watch: Callable[[list[tuple[str, str]]], Iterable[tuple[str, str]]] = iter,
+) -> list[SharedPosts]:
     """Compare the test posts of every set with the training side of every other.
 
     Parameters
@@ -44,6 +48,8 @@ def shared_posts(tables: Mapping[str, PostTable], alike: bool = True) -> list[Sh
         Name -> split table.
     alike : bool
         Also look for posts that nearly repeat or contain each other, in pairs that share posts or are declared to.
+    watch : callable
+        Goes round the pairs of names; a progress bar, for example.
 
     Returns
     -------
@@ -56,16 +62,15 @@ def shared_posts(tables: Mapping[str, PostTable], alike: bool = True) -> list[Sh
     trained = {name: {post_key(text) for text in side.texts} for name, side in sides.items()}
     tested_posts = {name: telling_posts(part) for name, part in tests.items()}
     trained_posts = {name: telling_posts(side) for name, side in sides.items()}
+    pairs = [(test, train) for test in tables for train in tables if test != train and trained[train] and tested[test]]
     found = []
-    for test, table in tables.items():
-        for train, other in tables.items():
-            if test == train or not trained[train] or not tested[test]:
-                continue
-            declared = train in table.config.shares_text_with or test in other.config.shares_text_with
-            equal = len(tested[test] & trained[train])
-            if equal or declared:
-                near = len(set().union(*meeting_rows(tested_posts[test], trained_posts[train]))) if alike else None
-                found.append(SharedPosts(test, train, len(tested[test]), equal, near, declared))
+    for test, train in watch(pairs):
+        shares = tables[test].config.shares_text_with, tables[train].config.shares_text_with
+        declared = train in shares[0] or test in shares[1]
+        equal = len(tested[test] & trained[train])
+        if equal or declared:
+            near = len(set().union(*meeting_rows(tested_posts[test], trained_posts[train]))) if alike else None
+            found.append(SharedPosts(test, train, len(tested[test]), equal, near, declared))
     return found
 
 

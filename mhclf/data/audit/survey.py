@@ -9,7 +9,8 @@ import numpy as np
 
 from mhclf.data.audit.damage import encoding_damage, possible_identifiers
 from mhclf.data.audit.finding import Finding
-from mhclf.data.audit.overlap import contained_posts, near_duplicates, post_key
+from mhclf.data.audit.near import near_duplicates
+from mhclf.data.audit.overlap import contained_posts, post_key
 from mhclf.data.audit.reading import ReadShare
 from mhclf.data.audit.shortcuts import Shortcut, shortcut_scores
 from mhclf.data.spans import letters_and_digits, words

@@ -19,7 +19,7 @@ def read_jsonl(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
     # Not splitlines(): JSON strings may hold U+2028 and its like unescaped.
     for number, line in enumerate(read_text(path, encoding).split("\n"), start=1):
         if line.strip():
-            rows.append(_json_object(line, f"{path}, line {number}"))
+            rows.append(json_object(line, f"{path}, line {number}"))
     if not rows:
         raise DataError(f"{path}: is empty. Give one JSON object a line.")
     return pd.DataFrame(rows, dtype=object)
@@ -54,7 +54,8 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _json_object(line: str, where: str) -> dict[str, object]:
+def json_object(line: str, where: str) -> dict[str, object]:
+    """Parse one line that holds a JSON object."""
     row = _parse_json(line, where)
     if not isinstance(row, dict):
         raise DataError(f"{where}: holds no JSON object. Each line is one {{...}}.")
