@@ -58,7 +58,8 @@ def shared_posts(
     """
     tests = {name: table.part("test") for name, table in tables.items()}
     sides = {name: training_side(table) for name, table in tables.items()}
-    tested = {name: {post_key(text) for text in part.texts} for name, part in tests.items()}
+    test_keys = {name: [post_key(text) for text in part.texts] for name, part in tests.items()}
+    tested = {name: set(keys) for name, keys in test_keys.items()}
     trained = {name: {post_key(text) for text in side.texts} for name, side in sides.items()}
     tested_posts = {name: telling_posts(part) for name, part in tests.items()}
     trained_posts = {name: telling_posts(side) for name, side in sides.items()}
@@ -69,7 +70,11 @@ def shared_posts(
         declared = train in shares[0] or test in shares[1]
         equal = len(tested[test] & trained[train])
         if equal or declared:
-            near = len(set().union(*meeting_rows(tested_posts[test], trained_posts[train]))) if alike else None
+            near = None
+            if alike:
+                # Short posts are equal too, but tell no more than that.
+                rows = {row for row, key in enumerate(test_keys[test]) if key in trained[train]}
+                near = len(rows.union(*meeting_rows(tested_posts[test], trained_posts[train])))
             found.append(SharedPosts(test, train, len(tested[test]), equal, near, declared))
     return found
 
