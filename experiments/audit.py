@@ -15,7 +15,7 @@ from typing import Any
 from mhclf.config.command_line import parse_run, run_door
 from mhclf.config.run import RunConfig
 from mhclf.data.locate import dataset_names, find_dataset
-from mhclf.errors import AuditError, DataError
+from mhclf.errors import AuditError, ConfigError, DataError
 
 HERE = Path(__file__).resolve().parent
 COMMAND = "python experiments/audit.py --all"
@@ -93,15 +93,16 @@ def _count(
     findings, stops = [], []
     for name in track([*names, *others], description="auditing", transient=True):
         try:
-            table = load_table(
-                name, data_root=config.data_root, mask=config.mask, split_seed=config.split_seed, fold=config.fold
-            )
+            rule = {"split_seed": config.split_seed, "fold": config.fold} if name in names else {}
+            table = load_table(name, data_root=config.data_root, mask=config.mask, **rule)
         except DataError as error:
             if not skip_missing:
                 raise
             logging.getLogger("mhclf").warning("left out %s", str(error).split(". ")[0])
             continue
         table = limit_rows(table, config.limit) if config.limit else table
+        if table.config.name in tables:
+            raise ConfigError(f"{name}: is called '{table.config.name}' like another set here. Rename one of them.")
         tables[table.config.name] = table
         if name not in names:
             continue
@@ -117,8 +118,8 @@ def _count(
     def watched(pairs: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
         return track(pairs, description="comparing sets", transient=True)
 
-    shared = [asdict(pair) for pair in shared_posts(tables, watch=watched)] if len(tables) > 1 else []
-    return records, shared, findings, stops
+    pairs = shared_posts(tables, "all" if others else "likely", watched) if len(tables) > 1 else []
+    return records, [asdict(pair) for pair in pairs], findings, stops
 
 
 def _add_options(parser: object) -> None:

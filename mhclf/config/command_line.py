@@ -126,7 +126,7 @@ def parse_run(
     parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
     extra_names = set(vars(parser.get_defaults())) - own
     parser.add_class_arguments(RunConfig, None, help=None)
-    normal = [_underscored(argument) for argument in argv]
+    normal = _with_lists([_underscored(argument) for argument in argv])
     # The parser library has a --print_config of its own, which knows nothing of recipes.
     printing = "--print_config" in normal
     normal = [argument for argument in normal if argument != "--print_config"]
@@ -183,3 +183,22 @@ def _underscored(argument: str) -> str:
         return argument
     name, equals, value = argument.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+_LISTS = ("--audit.against",)
+"""Options that take several words parted by commas."""
+
+
+def _with_lists(arguments: list[str]) -> list[str]:
+    """Put brackets round the words of list options: `--audit.against irf,multiwd`."""
+    found = []
+    after = False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if after and not argument.startswith("["):
+            argument = f"[{argument}]"
+        elif name in _LISTS and equals and not value.startswith("["):
+            argument = f"{name}=[{value}]"
+        after = argument in _LISTS
+        found.append(argument)
+    return found

@@ -7,16 +7,24 @@ import pandas as pd
 
 from mhclf.config.dataset import DatasetConfig
 from mhclf.data.answers import label_of_answer, published_label
-from mhclf.data.cells import plain_cell, read_confidence, read_identifiers, read_targets, read_texts, short_cell
+from mhclf.data.cells import (
+    plain_cell,
+    post_hash,
+    read_confidence,
+    read_identifiers,
+    read_targets,
+    read_texts,
+    short_cell,
+)
 from mhclf.data.locate import LocatedDataset, find_dataset
 from mhclf.data.rationales import read_rationales
 from mhclf.data.repair import Rationale, mask_identifiers, mask_with_spans, repair_encoding
-from mhclf.data.rows import CONTEXT, SPLIT, RawRows, read_added_rows, read_rows
+from mhclf.data.rows import CONTEXT, POST_ID, SPLIT, RawRows, read_added_rows, read_rows
 from mhclf.data.sidecar import read_sidecar
 from mhclf.data.spans import letters_and_digits
 from mhclf.data.splits import ADDED, assign_splits
 from mhclf.data.table import SPLITS, PostTable
-from mhclf.errors import DataError
+from mhclf.errors import ConfigError, DataError
 
 
 def load_table(
@@ -63,6 +71,8 @@ def load_table(
     if config.source.added_to_train:
         table = _with_added(table, build_table(config, read_added_rows(located, data_root), mask), known)
     rule = config.splits
+    if fold is not None and rule.kind != "folds":
+        raise ConfigError(f"{config.name}: fold: is for 'splits: {{kind: folds}}', but the set has '{rule.kind}'.")
     rule = replace(
         rule,
         seed=rule.seed if split_seed is None else split_seed,
@@ -125,7 +135,11 @@ def build_table(config: DatasetConfig, rows: RawRows, mask: bool) -> PostTable:
     else:
         texts = [mask_identifiers(text)[0] for text in repaired] if mask else repaired
     ids = read_identifiers(raw, columns.id, rows.names)
-    groups = [plain_cell(value) for value in raw[columns.group]] if columns.group else ids
+    if columns.group == POST_ID and POST_ID not in raw:
+        # Of the masked text, also where texts stay unmasked: copies of one set are grouped alike.
+        groups = [post_hash(text if mask else mask_identifiers(text)[0]) for text in texts]
+    else:
+        groups = [plain_cell(value) for value in raw[columns.group]] if columns.group else ids
     confidence = read_confidence(raw, columns.confidence, rows.names) if columns.confidence else np.nan
     frame = pd.DataFrame(
         {

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mhclf.config.columns import ColumnsConfig, TurnsConfig
 from mhclf.config.source import FileConfig
-from mhclf.data.cells import plain_cell, post_hash, row_faults, short_cell, texts_or_nothing
+from mhclf.data.cells import plain_cell, row_faults, short_cell, texts_or_nothing
 from mhclf.data.hub_source import read_hub
 from mhclf.data.locate import LocatedDataset, find_file
 from mhclf.data.readers import read_table
@@ -82,8 +82,6 @@ def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
 def finish_rows(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -> RawRows:
     """Add what is made from several rows or columns, then leave out what the YAML leaves out."""
     columns = located.config.columns
-    if columns.group == POST_ID and POST_ID not in frame.columns:
-        frame[POST_ID] = [post_hash(text) for text in texts_or_nothing(frame, columns)]
     if isinstance(columns.context, TurnsConfig):
         frame[CONTEXT] = _earlier_turns(frame, columns, columns.context)
     elif columns.context:
@@ -209,22 +207,29 @@ def extra_columns(located: LocatedDataset) -> list[tuple[str, str | None]]:
 def _require(wanted: Sequence[tuple[str, str | None]], known: list[str], where: str, yaml_path: Path) -> None:
     for key, column in wanted:
         if column not in known:
-            shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+            # A file without a header line has posts in its place.
+            names = [short_cell(name) for name in known[:12]]
+            shown = ", ".join(names) + (", ..." if len(known) > 12 else "")
+            meant = nearest(str(column), [name for name in known if len(name) <= 24])
+            hint = " Has the file a header line?" if any(len(name) > 60 for name in known) else ""
+            if len(known) == 1 and any(sign in known[0] for sign in ";\t|"):
+                hint = " Are its cells parted by another sign than the format's?"
             raise DataError(
-                f"{where}: no column '{column}', which {yaml_path} names as {key}."
-                f"{nearest(str(column), known)} Columns there: {shown}."
+                f"{where}: no column '{column}', which {yaml_path} names as {key}.{meant} Columns there: {shown}.{hint}"
             )
 
 
 def _earlier_turns(frame: pd.DataFrame, columns: ColumnsConfig, rule: TurnsConfig) -> list[str]:
     """Return for each row the turns before it in its conversation, the oldest first, a line each."""
-    said: dict[str, deque[str]] = {}
+    said: dict[tuple[str, str], deque[str]] = {}
     found = []
     speakers = frame[rule.speaker] if rule.speaker else [""] * len(frame)
     texts = texts_or_nothing(frame, columns)
-    for conversation, speaker, text in zip(frame[rule.conversation], speakers, texts, strict=True):
+    # Files of different splits may count their conversations anew.
+    splits = frame[SPLIT] if SPLIT in frame.columns else [""] * len(frame)
+    for split, conversation, speaker, text in zip(splits, frame[rule.conversation], speakers, texts, strict=True):
         name, who = plain_cell(conversation), plain_cell(speaker)
-        turns = said.setdefault(name, deque(maxlen=rule.turns))
+        turns = said.setdefault((split, name), deque(maxlen=rule.turns))
         # Rows without a conversation stand alone.
         found.append("\n".join(turns) if name else "")
         if text:
@@ -246,8 +251,14 @@ def _leave_out(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -
         for row, fault in zip(frame.index[keep], row_faults(frame[keep], config.columns), strict=True):
             if fault in config.source.leave_out:
                 keep[row] = False
-                left_out.setdefault(fault, []).append(names[row])
+                left_out.setdefault(fault, []).append(_without_folder(names[row]))
     if not keep.any():
         raise DataError(f"{located.path}: every row has a fault that 'source: leave_out' names; none is left.")
     kept = [name for name, on in zip(names, keep, strict=True) if on]
     return RawRows(frame[keep].reset_index(drop=True), kept, left_out)
+
+
+def _without_folder(name: str) -> str:
+    """Return 'file, row n' without the folders of this machine: it goes into manifests."""
+    path, _, row = name.rpartition(", row ")
+    return f"{Path(path).name}, row {row}"

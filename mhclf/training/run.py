@@ -16,6 +16,7 @@ from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, 
 from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest
+from mhclf.data.splits import assign_splits
 from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
@@ -86,10 +87,13 @@ def prepare_data(config: RunConfig) -> PreparedData:
                 f"{table.config.name}: metrics: '{metric}' is no metric of a {table.config.task} task."
                 f"{nearest(metric, known)} Known: {', '.join(plain)}."
             )
-    table, findings = audit(table, config.audit.on_leak)
     others = {name: load_table(name, data_root=config.data_root, mask=config.mask) for name in config.audit.against}
     table, shared = drop_shared(table, others)
-    findings += shared
+    if shared and not (table.frame["split"] == "validation").any():
+        given = replace(table.config, splits=replace(table.config.splits, kind="given"))
+        table = assign_splits(replace(table, config=given))
+    table, findings = audit(table, config.audit.on_leak)
+    findings = shared + findings
     table = take_subset(table, config.subset)
     if config.limit is not None:
         table = limit_rows(table, config.limit)

@@ -241,3 +241,17 @@ def test_an_unexpected_error_keeps_its_traceback(monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     with pytest.raises(ZeroDivisionError):
         run_door(lambda argv: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--audit.against", "irf,multiwd"],
+        ["--audit.against=irf,multiwd"],
+        ["--audit.against", "[irf, multiwd]"],
+        ["--audit.against=[irf, multiwd]"],
+    ],
+)
+def test_lists_are_words_parted_by_commas(parse, given):
+    assert parse(*given, "--seed", "3").config.audit.against == ("irf", "multiwd")
+    assert parse("--audit.against", "irf").config.audit.against == ("irf",)

@@ -1,5 +1,7 @@
 """What the audit counts, and what it drops, on tables small enough to count by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
@@ -44,9 +46,8 @@ def test_short_posts_tell_no_origin(make_table):
 def test_equal_posts_in_other_contexts_are_no_repetition(make_table):
     table = make_table(["yes", "yes", "yes"], [0, 1, 0], splits=["train", "train", "test"])
     assert survey(table).within.exact == 3
-    config = table.config.__class__(**{**table.config.__dict__, "columns": table.config.columns.__class__(
-        text="text", label="label", context="before")})  # fmt: skip
-    table = table.__class__(config, table.frame.assign(context=["cold?", "warm?", "cold?"]), table.targets)
+    config = replace(table.config, columns=replace(table.config.columns, context="before"))
+    table = replace(table, config=config, frame=table.frame.assign(context=["cold?", "warm?", "cold?"]))
     numbers = survey(table)
     assert numbers.within.exact == 2 and numbers.leaks["test"].exact == 1 and numbers.label_conflicts == 0
 
@@ -100,3 +101,45 @@ def test_training_posts_that_meet_another_test_set_are_dropped(make_table):
         {0, 1},
         {1, 2},
     )  # the second also contains the test post
+
+
+def test_posts_that_differ_after_400_letters_nearly_repeat(make_table):
+    head = " ".join(f"word{number}" for number in range(90))
+    table = make_table([head + " rain", head + " sun", OTHER], [0, 1, 0], splits=["train", "test", "train"])
+    numbers = survey(table)
+    assert numbers.leaks["test"] == Repetition(0, 1, 0) and numbers.within == Repetition(0, 2, 0)
+    assert numbers.label_conflicts == 0
+    assert findings_of(numbers)[0].message == "1 test rows nearly repeat a post of an earlier part."
+    kept, _ = drop_shared(table, {"other": table})
+    assert kept.texts == [head + " sun", OTHER]
+
+
+def test_long_contexts_do_not_hide_the_posts(make_table):
+    table = make_table([LONG, OTHER, "tea"], [0, 1, 0], splits=["train", "train", "test"])
+    config = replace(table.config, columns=replace(table.config.columns, context="before"))
+    before = " ".join(f"word{number}" for number in range(90))
+    numbers = survey(replace(table, config=config, frame=table.frame.assign(context=before)))
+    assert numbers.within == Repetition(0, 0, 0) and numbers.label_conflicts == 0
+
+
+def test_sets_that_only_contain_each_other_are_seen_where_asked(make_table):
+    cut = make_table([PART, "quiet"], [0, 1], splits=["test", "train"])
+    whole = make_table([LONG, OTHER], [0, 1], splits=["train", "test"])
+    assert shared_posts({"cut": cut, "whole": whole}) == []
+    found = shared_posts({"cut": cut, "whole": whole}, "all")
+    assert [(pair.test, pair.train, pair.equal, pair.alike) for pair in found] == [
+        ("cut", "whole", 0, 1), ("whole", "cut", 0, 0)
+    ]  # fmt: skip
+
+
+def test_short_posts_that_another_set_tests_on_are_dropped_too(make_table):
+    train = make_table(["okay", "fine", "well"], [0, 1, 0], splits="train")
+    kept, _ = drop_shared(train, {"other": make_table(["Okay!", "x"], [0, 1], splits=["test", "train"])})
+    assert kept.texts == ["fine", "well"]
+
+
+def test_a_part_without_evidence_is_a_finding(make_table):
+    table = make_table([LONG, OTHER], [0, 1], splits=["train", "test"])
+    table = replace(table, rationales=(Rationale(((0, 9),), 1, 1), Rationale()))
+    messages = [item.message for item in findings_of(survey(table))]
+    assert "The test part has no expert evidence, although another part has." in messages

@@ -232,7 +232,7 @@ def test_a_run_trained_with_contexts_reads_them(encoder_folder, tmp_path):
             out=str(tmp_path / "runs"),
             optim=OptimConfig(lr=2e-3, head_lr=1e-2),
             batch=BatchConfig(size=8),
-            trainer=TrainerConfig(epochs=3, accelerator="cpu", precision="fp32"),
+            trainer=TrainerConfig(epochs=8, accelerator="cpu", precision="fp32"),
             # The same few posts stand in all parts, on purpose.
             audit=AuditConfig(on_leak="keep"),
         )

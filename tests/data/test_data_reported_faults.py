@@ -308,3 +308,52 @@ def test_the_post_is_whole_where_the_cut_meets_an_emoji(tmp_path, family, contex
     )
     (ids,) = encode_posts(tokenizer, [text], len(body) + 3 + room, [context])["input_ids"]
     assert list(ids[-len(body) - 1 : -1]) == body
+
+
+def test_a_file_without_a_header_shows_no_post(load):
+    post = "I have not slept since the long night at the harbour and nobody has called me back about it"
+    with pytest.raises(DataError) as error:
+        load({"r.csv": f"{post},calm\nb,tense\n"})
+    assert "harbour" not in str(error.value) and str(error.value).endswith("Has the file a header line?")
+
+
+def test_semicolons_are_named(load):
+    with pytest.raises(DataError, match="parted by another sign"):
+        load({"r.csv": "text;label\na;calm\n"})
+
+
+def test_a_fold_of_a_set_without_folds(load, tmp_path):
+    load({"r.jsonl": BASE})
+    with pytest.raises(ConfigError) as error:
+        load_table(str(tmp_path / "set.yaml"), fold=1)
+    assert str(error.value) == "small: fold: is for 'splits: {kind: folds}', but the set has 'ratio'."
+
+
+def test_masked_and_unmasked_copies_are_grouped_alike(load):
+    rows = [
+        [{"text": f"mail {who} about {n}", "label": ["calm", "tense"][n % 2]} for n in range(6)]
+        for who in ("kim@b.org", "[email]")
+    ]
+    groups = [load({"r.jsonl": jl(*part)}, columns=C | {"group": "post_id"}).frame["group"].tolist() for part in rows]
+    assert groups[0] == groups[1] and len(set(groups[0])) == 6
+
+
+def test_conversations_of_different_splits_are_different(load):
+    rows = [
+        jl(*({"text": f"{part} {n}", "label": ["calm", "tense"][n % 2], "talk": 1} for n in range(4)))
+        for part in ("train", "test")
+    ]
+    table = load(
+        {"a.jsonl": rows[0], "b.jsonl": rows[1]},
+        splits={},
+        source={"files": {"train": "a.jsonl", "test": "b.jsonl"}},
+        columns=C | {"context": {"turns": 9, "conversation": "talk"}},
+    )
+    assert table.part("test").contexts == ["", "test 0", "test 0\ntest 1", "test 0\ntest 1\ntest 2"]
+
+
+def test_left_out_rows_are_named_without_folders(load):
+    table = load(
+        {"r.jsonl": BASE + jl({"text": "", "label": "calm"})}, source={"files": "r.jsonl", "leave_out": ["empty_text"]}
+    )
+    assert dict(table.left_out) == {"empty_text": ("r.jsonl, row 9",)}

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from mhclf.data.audit import audit
+from mhclf.data.audit.between import shared_posts, training_side
+from mhclf.data.audit.overlap import contained_posts
 from mhclf.data.load import load_table
 from mhclf.data.locate import dataset_names, find_dataset
+from mhclf.data.spans import letters_and_digits
 
 pytestmark = pytest.mark.data
 
@@ -228,3 +231,26 @@ def test_every_set_says_how_to_get_it():
         assert config.title and config.licence and config.access and config.citation and config.ethics, name
         assert config.name == name
         assert set(config.shares_text_with) <= set(dataset_names()), name
+
+
+def test_the_overlaps_that_are_known(load):
+    names = ("multiwd", "irf", "cams", "sdcnl", "imhi_loneliness", "imhi_dr")
+    found = {(pair.test, pair.train): pair.equal for pair in shared_posts({name: load(name) for name in names}, "none")}
+    assert found["multiwd", "irf"] == 468 and found["irf", "multiwd"] == 793
+    assert (found["multiwd", "cams"], found["multiwd", "sdcnl"]) == (186, 184)
+    assert (found["irf", "cams"], found["irf", "sdcnl"]) == (289, 284)
+    assert (found["cams", "multiwd"], found["cams", "irf"]) == (188, 183)
+    loneliness = [found["imhi_loneliness", train] for train in ("multiwd", "irf", "cams", "sdcnl")]
+    assert loneliness == [389, 372, 155, 151]
+    assert not any("imhi_dr" in pair for pair in found)
+
+
+def test_wellxplain_was_cut_from_multiwd(load):
+    """The README counts 2,189 of the 2,852 longer sentences: those in multiwd's train part."""
+    sentences = [text for text in load("wellxplain").texts if len(letters_and_digits(text)) > 25]
+    assert len(sentences) == 2852
+    train = training_side(load("multiwd")).texts
+    equal = {letters_and_digits(text) for text in train}
+    inside = {row for row, _ in contained_posts(sentences, train)}
+    inside |= {row for row, text in enumerate(sentences) if letters_and_digits(text) in equal}
+    assert len(inside) == pytest.approx(2189, rel=0.02)

@@ -23,7 +23,7 @@ from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.errors import AuditError, ConfigError, DataError, RunError
 from mhclf.results.records import read_records
 from mhclf.training.fit import load_checkpoint
-from mhclf.training.run import completed, run
+from mhclf.training.run import completed, prepare_data, run
 from mhclf.training.saved import load_run, read_predictions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -297,6 +297,26 @@ def test_a_leak_stops_the_run_on_request(tmp_path, tiny_config):
     (tmp_path / "leaky" / "tiny.jsonl").write_text("\n".join(rows + [json.dumps(row) for row in doubled]) + "\n")
     with pytest.raises(AuditError, match="Use --audit.on_leak drop to remove them."):
         run(tiny_config(data=str(path), audit=AuditConfig("stop")))
+
+
+def test_posts_of_another_test_set_leave_train_and_validation(tmp_path, tiny_config, tiny_dataset):
+    whole = prepare_data(tiny_config(data=str(tiny_dataset)))
+    validation = whole.table.part("validation").frame
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = [{"text": text, "label": "body", "part": "test"} for text in validation["text"]]
+    rows += [
+        {"text": f"quite another sentence number {n} of this file", "label": "work", "part": "train"} for n in range(9)
+    ]
+    (other / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (other / "other.yaml").write_text(
+        "name: other\ntask: multiclass\nlabels: [body, work]\nsource: {files: rows.jsonl}\n"
+        "columns: {text: text, label: label, split: part}\n"
+    )
+    left = prepare_data(tiny_config(data=str(tiny_dataset), audit=AuditConfig(against=(str(other / "other.yaml"),))))
+    assert not set(left.table.texts) & set(validation["text"]) - set(left.table.part("test").texts)
+    assert len(left.table.part("validation")) > 0
+    assert left.manifest["findings"][0]["check"] == "shared_with_test_set"
 
 
 def test_no_path_of_this_machine_in_the_saved_model(finished, encoder_folder):

@@ -1,7 +1,8 @@
 """What is wrong with a data set, found before training: leaks, overlaps, conflicts, shortcuts, damage."""
 
 from mhclf.data.audit.finding import Finding, findings_as_json
-from mhclf.data.audit.leaks import audit, drop_shared, leaks_of, text_key
+from mhclf.data.audit.leaks import audit, drop_shared, leaks_of
+from mhclf.data.audit.overlap import text_key
 from mhclf.data.audit.survey import Survey, findings_of, survey
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mhclf.data.audit.overlap import post_key
 from mhclf.data.audit.survey import meeting_rows, telling_posts
@@ -37,7 +38,7 @@ class SharedPosts:
 
 def shared_posts(
     tables: Mapping[str, PostTable],
-    alike: bool = True,
+    alike: Literal["likely", "all", "none"] = "likely",
     watch: Callable[[list[tuple[str, str]]], Iterable[tuple[str, str]]] = iter,
 ) -> list[SharedPosts]:
     """Compare the test posts of every set with the training side of every other.
@@ -46,8 +47,9 @@ def shared_posts(
     ----------
     tables : mapping
         Name -> split table.
-    alike : bool
-        Also look for posts that nearly repeat or contain each other, in pairs that share posts or are declared to.
+    alike : {'likely', 'all', 'none'}
+        Also look for posts that nearly repeat or contain each other: in pairs that share posts or are declared to, in
+        all pairs (slow for many sets), or nowhere.
     watch : callable
         Goes round the pairs of names; a progress bar, for example.
 
@@ -69,9 +71,9 @@ def shared_posts(
         shares = tables[test].config.shares_text_with, tables[train].config.shares_text_with
         declared = train in shares[0] or test in shares[1]
         equal = len(tested[test] & trained[train])
-        if equal or declared:
+        if equal or declared or alike == "all":
             near = None
-            if alike:
+            if alike != "none":
                 # Short posts are equal too, but tell no more than that.
                 rows = {row for row, key in enumerate(test_keys[test]) if key in trained[train]}
                 near = len(rows.union(*meeting_rows(tested_posts[test], trained_posts[train])))

@@ -1,21 +1,14 @@
 """Leaks that the audit mends or stops at: exact duplicates across splits, cut groups, posts of other test sets."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from mhclf.data.audit.finding import Finding
+from mhclf.data.audit.overlap import text_key
 from mhclf.data.audit.survey import meeting_rows, telling_posts
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import AuditError
-
-
-def text_key(text: str) -> str:
-    """Return a hash of the text's letters and digits in lower case: equal for posts that differ in signs only."""
-    folded = re.sub(r"[\W_]+", "", text.lower())
-    return hashlib.sha256((folded or text).encode("utf-8")).hexdigest()
 
 
 def audit(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Finding]]:
@@ -40,7 +33,7 @@ def audit(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[Find
         If a group is cut by the splits, a split is empty, or a leak is found with `stop`.
     """
     table, findings = leaks_of(table, on_leak)
-    stops = [finding.message for finding in findings if finding.severity == "stop"]
+    stops = [item.message for item in findings if item.severity == "stop" or item.check == "test_part_only"]
     if stops:
         raise AuditError(f"{table.config.name}: the audit stopped the run. {' '.join(stops)}")
     return table, findings
@@ -52,7 +45,7 @@ def leaks_of(table: PostTable, on_leak: str = "drop") -> tuple[PostTable, list[F
     findings += _cut_groups(table)
     if set(table.frame["split"]) == {"test"}:
         message = "It has a test part only: train on another set, and use this one to evaluate."
-        findings.append(Finding("empty_split", "stop", 0, message))
+        findings.append(Finding("test_part_only", "note", len(table), message))
     else:
         for split in SPLITS[:2]:
             if not (table.frame["split"] == split).any():
@@ -110,9 +103,10 @@ def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[Post
     findings = []
     for name, other in others.items():
         rows = np.flatnonzero((table.frame["split"] != "test").to_numpy())
-        shared = sorted(
-            set().union(*meeting_rows(telling_posts(table.select(rows)), telling_posts(other.part("test"))))
-        )
+        side, tested = table.select(rows), other.part("test")
+        known = {text_key(text) for text in tested.texts}
+        equal = {row for row, text in enumerate(side.texts) if text_key(text) in known}
+        shared = sorted(equal.union(*meeting_rows(telling_posts(side), telling_posts(tested))))
         if shared:
             keep = np.ones(len(table), dtype=bool)
             keep[rows[shared]] = False

@@ -10,7 +10,7 @@ import numpy as np
 from mhclf.data.audit.damage import encoding_damage, possible_identifiers
 from mhclf.data.audit.finding import Finding
 from mhclf.data.audit.near import near_duplicates
-from mhclf.data.audit.overlap import contained_posts, post_key
+from mhclf.data.audit.overlap import contained_posts, post_key, text_key
 from mhclf.data.audit.reading import ReadShare
 from mhclf.data.audit.shortcuts import Shortcut, shortcut_scores
 from mhclf.data.spans import letters_and_digits, words
@@ -27,9 +27,10 @@ class Repetition:
     Attributes
     ----------
     exact : int
-        Rows whose post (first 400 letters and digits) stands elsewhere too.
+        Rows whose letters and digits, with those of their context, stand elsewhere too.
     near : int
-        Further rows that share 70 % of their three-word sequences with a post of another group.
+        Further rows that share their first 400 letters and digits, or 70 % of their three-word sequences, with a post
+        of another group.
     contained : int
         Further rows that stand inside a longer post of another group, or around a shorter one.
 
@@ -64,7 +65,9 @@ class Survey:
     label_conflicts : int
         Posts that stand more than once with different labels.
     identifiers : mapping
-        Kind -> posts in which one may stand after masking.
+        Kind -> posts in which one may stand after masking; `identifying` counts posts with any.
+    evidence_by_split : mapping
+        Split -> rows with expert evidence.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Survey:
     language: str
     rows: dict[str, int]
     groups: dict[str, int]
+    all_groups: int
     classes: dict[str, int]
     words: tuple[float, ...]
     within: Repetition
@@ -82,7 +86,8 @@ class Survey:
     damaged: int
     masked: int
     identifiers: dict[str, int]
-    evidence_rows: int
+    identifying: int
+    evidence_by_split: dict[str, int]
     evidence_parts: int
     evidence_located: int
     left_out: dict[str, int]
@@ -121,6 +126,7 @@ def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
         language=config.language,
         rows={split: int((splits == split).sum()) for split in present},
         groups={split: int(frame.loc[splits == split, "group"].nunique()) for split in present},
+        all_groups=int(frame["group"].nunique()),
         classes={label: int(n) for label, n in zip(table.labels, one_hot.sum(axis=0), strict=True)},
         words=tuple(np.percentile(lengths, (5, 25, 50, 75, 95)).tolist()),
         within=_within(table),
@@ -134,7 +140,10 @@ def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
         damaged=len(encoding_damage(texts)),
         masked=counts.get("texts_masked", 0),
         identifiers=possible_identifiers(texts),
-        evidence_rows=sum(item.parts > 0 for item in table.rationales),
+        identifying=sum(any(possible_identifiers([text]).values()) for text in texts),
+        evidence_by_split={
+            split: sum(item.parts > 0 for item in table.part(split).rationales) for split in present if table.rationales
+        },
         evidence_parts=sum(item.parts for item in table.rationales),
         evidence_located=sum(item.located for item in table.rationales),
         left_out={fault: len(rows) for fault, rows in table.left_out.items()},
@@ -194,7 +203,7 @@ def meeting_rows(posts: TellingPosts, others: TellingPosts) -> tuple[set[int], s
 
 
 def _within(table: PostTable) -> Repetition:
-    keys = [post_key(text) for text in table.texts_in_context]
+    keys = [text_key(text) for text in table.texts_in_context]
     often = Counter(keys)
     exact = {row for row, key in enumerate(keys) if often[key] > 1}
     groups, posts = table.frame["group"].tolist(), telling_posts(table)
@@ -204,14 +213,16 @@ def _within(table: PostTable) -> Repetition:
         return {row for pair in rows if groups[pair[0]] != groups[pair[1]] for row in pair}
 
     near = between_groups((pair.first, pair.second) for pair in near_duplicates(posts.texts))
+    # One post in several groups: with other endings or in other contexts.
+    near |= {row for rows in posts.rows if len({groups[row] for row in rows}) > 1 for row in rows}
     contained = between_groups(contained_posts(posts.texts, shortest=posts.shortest))
     return Repetition(len(exact), len(near - exact), len(contained - near - exact))
 
 
 def _between(table: PostTable, earlier: PostTable) -> Repetition:
     """Count the rows of `table` that meet one of `earlier`."""
-    known = {post_key(text) for text in earlier.texts_in_context}
-    exact = {row for row, text in enumerate(table.texts_in_context) if post_key(text) in known}
+    known = {text_key(text) for text in earlier.texts_in_context}
+    exact = {row for row, text in enumerate(table.texts_in_context) if text_key(text) in known}
     near, contained = meeting_rows(telling_posts(table), telling_posts(earlier))
     return Repetition(len(exact), len(near - exact), len(contained - near - exact))
 
@@ -220,7 +231,7 @@ def count_label_conflicts(table: PostTable) -> int:
     """Return the number of posts (with their context) that stand more than once with different labels."""
     labels: dict[str, set[tuple[int, ...]]] = {}
     for text, target in zip(table.texts_in_context, table.targets, strict=True):
-        labels.setdefault(post_key(text), set()).add(tuple(np.atleast_1d(target).tolist()))
+        labels.setdefault(text_key(text), set()).add(tuple(np.atleast_1d(target).tolist()))
     return sum(len(values) > 1 for values in labels.values())
 
 
@@ -244,6 +255,10 @@ def findings_of(numbers: Survey) -> list[Finding]:
                 f"(majority {shortcut.majority:.2f}): a model may learn that instead."
             )
             found.append(Finding("shortcut", "warning", 1, message))
+    for split, count in numbers.evidence_by_split.items():
+        if not count and any(numbers.evidence_by_split.values()):
+            message = f"The {split} part has no expert evidence, although another part has."
+            found.append(Finding("evidence", "warning", 1, message))
     lost = numbers.evidence_parts - numbers.evidence_located
     say("evidence", "note", lost, f"of {numbers.evidence_parts} pieces of evidence were not found in their posts.")
     for kind, count in numbers.identifiers.items():
