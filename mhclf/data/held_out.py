@@ -6,27 +6,25 @@
 import argparse
 import sys
 
+from mhclf.data.audit.overlap import opening
 from mhclf.data.load import load_table
 from mhclf.data.sidecar import write_sidecar
-from mhclf.data.spans import letters_and_digits
 from mhclf.errors import MhclfError
 
 
 def split_by_test_posts(texts: list[str], test_posts: list[str]) -> list[str]:
-    """Return `test` for the first row of each test post, `-` (left out) for its repetitions, else `train`."""
-    wanted = {_key(post) for post in test_posts}
+    """Return `test` for the first row of each test post, `-` (left out) for its repetitions, else `train`.
+
+    Posts are the same where their first 400 letters and digits are: releases of one post differ in where they end.
+    """
+    wanted = {opening(post) for post in test_posts}
     seen: set[str] = set()
     splits = []
     for text in texts:
-        key = _key(text)
+        key = opening(text)
         splits.append("train" if key not in wanted else "-" if key in seen else "test")
         seen.add(key)
     return splits
-
-
-def _key(text: str) -> str:
-    """The first 400 letters and digits: releases of one post differ in where they end."""
-    return letters_and_digits(text)[:400]
 
 
 def main() -> int:

@@ -24,6 +24,17 @@ def door(name, *arguments, cwd=None):
     )
 
 
+def write_cut_groups(folder):
+    """Write a set whose users lie on both sides of its given split."""
+    rows = [{"text": f"post number {n}", "label": "ab"[n % 2], "user": f"u{n % 5}"} for n in range(40)]
+    for split, part in (("train", rows[:30]), ("test", rows[30:])):
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    (folder / "cut.yaml").write_text(
+        "name: cut\ntask: multiclass\nlabels: [a, b]\nsource: {files: {train: train.jsonl, test: test.jsonl}}\n"
+        "columns: {text: text, label: label, group: user}\n"
+    )
+
+
 def fastest(command, limit):
     """Best of up to five starts, because the machine may be busy."""
     times = []
@@ -82,13 +93,7 @@ def test_a_wrong_label_names_file_row_and_column(tmp_path):
 
 
 def test_a_cut_group_is_exit_code_3(tmp_path):
-    rows = [{"text": f"post number {n}", "label": "ab"[n % 2], "user": f"u{n % 5}"} for n in range(40)]
-    for split, part in (("train", rows[:30]), ("test", rows[30:])):
-        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
-    (tmp_path / "cut.yaml").write_text(
-        "name: cut\ntask: multiclass\nlabels: [a, b]\nsource: {files: {train: train.jsonl, test: test.jsonl}}\n"
-        "columns: {text: text, label: label, group: user}\n"
-    )
+    write_cut_groups(tmp_path)
     found = door("train", "--data", "cut.yaml", "--method", "tfidf_lr", cwd=tmp_path)
     assert found.returncode == 3
     assert "5 groups lie in more than one split" in found.stderr
@@ -162,13 +167,7 @@ def test_the_audit_prints_writes_and_stops(tiny_dataset, tmp_path):
     assert (
         "Sizes, balance, length and shortcuts" in found.stdout and "written: runs/audit/tiny/audit.html" in found.stdout
     )
-    rows = [{"text": f"post number {n}", "label": "ab"[n % 2], "user": f"u{n % 5}"} for n in range(40)]
-    for split, part in (("train", rows[:30]), ("test", rows[30:])):
-        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
-    (tmp_path / "cut.yaml").write_text(
-        "name: cut\ntask: multiclass\nlabels: [a, b]\nsource: {files: {train: train.jsonl, test: test.jsonl}}\n"
-        "columns: {text: text, label: label, group: user}\n"
-    )
+    write_cut_groups(tmp_path)
     cut = door("audit", "--data", "cut.yaml", "--against", "demo", "--out", "runs", cwd=tmp_path)
     assert cut.returncode == 3
     assert cut.stderr.endswith("Split by group, or say 'splits: {group_by: null}'.\n")
