@@ -108,7 +108,7 @@ def write_tiny_dataset(folder: Path, *, task: str = "multiclass", copies: int = 
             for copy in range(copies):
                 text = sentence + endings[copy]
                 group = f"{label}-{number}"
-                value = label if task == "multiclass" else [label, "people"] if number % 2 else [label]
+                value = label if task != "multilabel" else [label, "people"] if number % 2 else [label]
                 rows.append({"id": f"{group}-{copy}", "text": text, "label": value, "group": group})
     (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     path = folder / f"{name}.yaml"

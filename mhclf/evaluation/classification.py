@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mhclf.evaluation.counts import count_metrics, label_counts
+from mhclf.evaluation.ordinal import ORDINAL_METRICS
 from mhclf.evaluation.ranking import RANKING_METRICS, ranking_metrics
 from mhclf.evaluation.validation import IntArray, check_classes, check_labels, check_probability, choose
 
@@ -33,6 +34,7 @@ HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
         "auprc": True,
         "subset_accuracy": True,
         "hamming_accuracy": True,
+        **ORDINAL_METRICS,
         "f1": True,
         "precision": True,
         "recall": True,
@@ -55,7 +57,7 @@ def metric_names(task: str, labels: Sequence[str], with_probability: bool = True
     names = check_labels(task, labels)
     shape = (1, len(names)) if task == "multilabel" else (1,)
     one_row = np.zeros(shape, dtype=np.int64)
-    counted = list(count_metrics(task, label_counts(one_row, one_row, len(names)), names))
+    counted = list(count_metrics(task, label_counts(task, one_row, one_row, len(names)), names))
     if with_probability:
         first = next(i for i, name in enumerate(counted) if "/" in name)
         counted[first:first] = RANKING_METRICS
@@ -89,7 +91,7 @@ def scores(
         multiclass and ordinal: `accuracy, balanced_accuracy` (mean recall over the labels that occur in the
         gold), `macro_f1, weighted_f1, micro_f1, macro_precision, macro_recall, mcc` (R_K, Gorodkin 2004),
         `positive_f1` (two labels: F1 of the second), `auroc, auprc` (two labels: of the second; more:
-        one-vs-rest, macro).
+        one-vs-rest, macro). Ordinal also: `qwk, kendall_tau_b, off_by_one, mae` (in levels; less is better).
         multilabel: `subset_accuracy, hamming_accuracy, macro_f1, weighted_f1, micro_f1, samples_f1, mcc`
         (mean over labels), `auroc, auprc` (macro), ``mcc/<label>``.
         Both: ``f1/<label>, precision/<label>, recall/<label>``. All in [0, 1], MCC in [-1, 1].
@@ -102,7 +104,7 @@ def scores(
     names = check_labels(task, labels)
     g = check_classes(task, gold, len(names), "gold")
     p = check_classes(task, prediction, len(names), "prediction", len(g), no_answer)
-    values = count_metrics(task, label_counts(g, p, len(names)), names)
+    values = count_metrics(task, label_counts(task, g, p, len(names)), names)
     if probability is not None:
         values.update(ranking_metrics(task, g, check_probability(probability, len(g), len(names))))
     ordered = metric_names(task, names, probability is not None)

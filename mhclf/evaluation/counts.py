@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mhclf.evaluation.ordinal import ordinal_metrics
 from mhclf.evaluation.validation import FloatArray, IntArray
 
 
@@ -31,6 +32,7 @@ class LabelCounts:
     exact : array (...), rows whose prediction is right in full
     row_f1 : array (...), sum over rows of the F1 within the row (for `samples_f1`; multiclass: equals
         `exact`)
+    confusion : array (..., k, k), gold by predicted; only for ordinal tasks, whose metrics need it
     """
 
     true_positive: FloatArray
@@ -39,6 +41,7 @@ class LabelCounts:
     total: FloatArray
     exact: FloatArray
     row_f1: FloatArray
+    confusion: FloatArray | None = None
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
@@ -52,17 +55,19 @@ def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     return result
 
 
-def row_features(gold: IntArray, prediction: IntArray, n_labels: int) -> FloatArray:
+def row_features(task: str, gold: IntArray, prediction: IntArray, n_labels: int) -> FloatArray:
     """Lay out what each row adds to the counts.
 
     Parameters
     ----------
+    task : `ordinal` adds the confusion matrix
     gold, prediction : (n,) class indices (a prediction of -1 names no label), or (n, k) of 0 / 1
     n_labels : k
 
     Returns
     -------
-    array (n, 3 k + 3): true positive, gold and predicted per label; 1; row right in full; F1 within the row
+    array (n, 3 k + 3): true positive, gold and predicted per label; 1; row right in full; F1 within the row;
+    for ordinal tasks followed by k k columns, one a pair of gold and predicted level
     """
     if gold.ndim == 1:
         classes = np.arange(n_labels)
@@ -71,28 +76,34 @@ def row_features(gold: IntArray, prediction: IntArray, n_labels: int) -> FloatAr
     both = g * p
     exact = (g == p).all(axis=1).astype(np.float64)
     row_f1 = ratio(2 * both.sum(axis=1), g.sum(axis=1) + p.sum(axis=1))
-    return np.column_stack([both, g, p, np.ones(len(g)), exact, row_f1])
+    columns = [both, g, p, np.ones(len(g)), exact, row_f1]
+    if task == "ordinal":
+        columns.append((g[:, :, None] * p[:, None, :]).reshape(len(g), -1))
+    return np.column_stack(columns)
 
 
-def counts_from_sums(sums: FloatArray) -> LabelCounts:
-    """Name the columns of (weighted) sums of `row_features`, shape (..., 3 k + 3)."""
-    k = (sums.shape[-1] - 3) // 3
+def counts_from_sums(sums: FloatArray, n_labels: int) -> LabelCounts:
+    """Name the columns of (weighted) sums of `row_features`, shape (..., 3 k + 3) or (..., 3 k + 3 + k k)."""
+    k = n_labels
+    confusion = sums[..., 3 * k + 3 :]
     return LabelCounts(
         true_positive=sums[..., :k],
         gold=sums[..., k : 2 * k],
         predicted=sums[..., 2 * k : 3 * k],
-        total=sums[..., -3],
-        exact=sums[..., -2],
-        row_f1=sums[..., -1],
+        total=sums[..., 3 * k],
+        exact=sums[..., 3 * k + 1],
+        row_f1=sums[..., 3 * k + 2],
+        confusion=confusion.reshape(*confusion.shape[:-1], k, k) if confusion.shape[-1] else None,
     )
 
 
 def label_counts(
-    gold: IntArray, prediction: IntArray, n_labels: int, weights: FloatArray | IntArray | None = None
+    task: str, gold: IntArray, prediction: IntArray, n_labels: int, weights: FloatArray | IntArray | None = None
 ) -> LabelCounts:
     """Count checked arrays, under row weights (n,) or (resamples, n) where given."""
-    features = row_features(gold, prediction, n_labels)
-    return counts_from_sums(features.sum(axis=0) if weights is None else weights.astype(np.float64) @ features)
+    features = row_features(task, gold, prediction, n_labels)
+    sums = features.sum(axis=0) if weights is None else weights.astype(np.float64) @ features
+    return counts_from_sums(sums, n_labels)
 
 
 def accuracy(counts: LabelCounts) -> FloatArray:
@@ -194,6 +205,8 @@ def count_metrics(task: str, counts: LabelCounts, labels: Sequence[str]) -> dict
             "macro_recall": np.asarray(per_label["recall"].mean(axis=-1)),
             "mcc": mcc(counts),
         }
+        if counts.confusion is not None:
+            values |= ordinal_metrics(counts.confusion, counts.gold)
         if len(labels) == 2:
             values["positive_f1"] = per_label["f1"][..., 1]
     for metric, by_label in per_label.items():

@@ -148,13 +148,13 @@ def metric_draws(
     ranked = [name for name in metrics if name in RANKING_METRICS]
     if ranked and probabilities is None:
         raise DataError(f"{', '.join(ranked)} need(s) probabilities, but none were given")
-    features = [sum_by_group(row_features(gold, one, len(labels)), codes, n_groups) for one in predictions]
+    features = [sum_by_group(row_features(task, gold, one, len(labels)), codes, n_groups) for one in predictions]
     parts: dict[str, list[FloatArray]] = {name: [] for name in metrics}
     done = 0
     for weights in draw_group_weights(n_groups, n_resamples, seed, len(gold) if ranked else None):
         if counted:
             drawn = weights.astype(np.float64)
-            per_seed = [count_metrics(task, counts_from_sums(drawn @ one), labels) for one in features]
+            per_seed = [count_metrics(task, counts_from_sums(drawn @ one, len(labels)), labels) for one in features]
             for name in counted:
                 parts[name].append(np.stack([one[name] for one in per_seed]))
         left = max(0, min(len(weights), ranking_resamples - done))

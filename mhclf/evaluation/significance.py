@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from mhclf.errors import DataError
 from mhclf.evaluation.comparison import Comparison, compare_draws, permutation_p_value
 from mhclf.evaluation.counts import count_metrics, counts_from_sums, row_features
+from mhclf.evaluation.ordinal import ORDINAL_METRICS
 from mhclf.evaluation.resampling import (
     check_resampling,
     choose_metrics,
@@ -49,7 +50,8 @@ def _check_pair(
     labels: Sequence[str],
     no_answer: bool,
 ) -> _Pair:
-    task = "multilabel" if np.ndim(gold) == 2 else "multiclass"
+    one_label = "ordinal" if metric in ORDINAL_METRICS else "multiclass"
+    task = "multilabel" if np.ndim(gold) == 2 else one_label
     names = check_labels(task, labels)
     g = check_classes(task, gold, len(names), "gold")
     a = check_seeds(task, predictions_a, len(names), "predictions_a", len(g), no_answer)
@@ -95,8 +97,8 @@ def paired_bootstrap(
     both = np.concatenate([pair.a, pair.b])
     s_a, n = len(pair.a), len(pair.gold)
     values = [
-        float(count_metrics(pair.task, counts_from_sums(rows.sum(axis=0)), pair.names)[metric])
-        for rows in (row_features(pair.gold, one, len(pair.names)) for one in both)
+        float(count_metrics(pair.task, counts_from_sums(rows.sum(axis=0), len(pair.names)), pair.names)[metric])
+        for rows in (row_features(pair.task, pair.gold, one, len(pair.names)) for one in both)
     ]
     difference = float(np.mean(values[:s_a]) - np.mean(values[s_a:]))
     draws = metric_draws(
@@ -148,7 +150,7 @@ def paired_permutation(
     )  # fmt: skip
     k = len(pair.names)
     of_a, of_b = (
-        [sum_by_group(row_features(pair.gold, one, k), pair.codes, pair.n_groups) for one in method]
+        [sum_by_group(row_features(pair.task, pair.gold, one, k), pair.codes, pair.n_groups) for one in method]
         for method in (pair.a, pair.b)
     )
 
@@ -156,8 +158,8 @@ def paired_permutation(
         total = np.zeros(len(swaps))
         for a, b in zip(of_a, of_b, strict=True):
             moved = swaps @ (b - a)
-            with_a = counts_from_sums(a.sum(axis=0) + moved)
-            with_b = counts_from_sums(b.sum(axis=0) - moved)
+            with_a = counts_from_sums(a.sum(axis=0) + moved, k)
+            with_b = counts_from_sums(b.sum(axis=0) - moved, k)
             total += count_metrics(pair.task, with_a, pair.names)[metric]
             total -= count_metrics(pair.task, with_b, pair.names)[metric]
         return total / len(of_a)

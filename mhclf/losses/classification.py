@@ -1,4 +1,4 @@
-"""Cross-entropy for one label a post, binary cross-entropy for several."""
+"""Cross-entropy for one label a post, likelihood of ordered labels, binary cross-entropy for several."""
 
 from collections.abc import Callable
 
@@ -15,6 +15,12 @@ CLASSIFICATION_LOSSES: Registry[ClassificationLoss] = Registry("classification l
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy; logits (batch, labels), class numbers (batch,)."""
     return functional.cross_entropy(logits.float(), targets)
+
+
+@CLASSIFICATION_LOSSES.register("ordinal")
+def ordinal_likelihood(log_probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Mean negative log-likelihood of ordered labels; log-probabilities (batch, labels), class numbers (batch,)."""
+    return functional.nll_loss(log_probabilities.float(), targets)
 
 
 @CLASSIFICATION_LOSSES.register("multilabel")

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mhclf.registry import Registry
 
@@ -75,3 +76,37 @@ class MultilabelHead(Head):
     def decide(probabilities: Tensor) -> Tensor:
         """Turn on what has probability .5 or more."""
         return (probabilities >= 0.5).to(torch.int64)
+
+
+@HEADS.register("ordinal")
+class OrdinalHead(MulticlassHead):
+    """Ordered labels: one score and ordered thresholds (proportional odds, McCullagh 1980).
+
+    `P(y <= k) = sigmoid(b_k - s)` with the score `s = w x` and thresholds `b_0 < b_1 < ...`. The logits are the
+    logarithms of the label probabilities, so that their softmax gives these back, and so does every program that
+    takes the saved model for a plain classifier.
+    """
+
+    def __init__(self, hidden: int, labels: int, dropout: float) -> None:
+        super().__init__(hidden, labels, dropout)
+        self.linear = nn.Linear(hidden, 1, bias=False)
+        # Equal shares at a score of 0.
+        shares = torch.arange(1, labels) / labels
+        thresholds = torch.logit(shares)
+        self.first = nn.Parameter(thresholds[:1].clone())
+        # softplus keeps the steps above 0; its inverse gives the start.
+        self.steps = nn.Parameter(torch.log(torch.expm1(thresholds.diff())))
+
+    def thresholds(self) -> Tensor:
+        """Return the thresholds, ascending, shape (labels - 1,)."""
+        return torch.cat([self.first, self.first + functional.softplus(self.steps).cumsum(0)])
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return log-probabilities of shape (batch, labels)."""
+        score = self.linear(self.dropout(representation)).float()
+        distance = self.thresholds().float() - score
+        below, above = functional.logsigmoid(distance), functional.logsigmoid(-distance)
+        # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)): no difference of near equals.
+        gaps = functional.softplus(self.steps).float()
+        between = below[:, 1:] + above[:, :-1] + torch.log(-torch.expm1(-gaps))
+        return torch.cat([below[:, :1], between, above[:, -1:]], dim=1)

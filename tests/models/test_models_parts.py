@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from mhclf.errors import ConfigError
+from mhclf.losses.classification import ordinal_likelihood
 from mhclf.models.aggregation import AGGREGATIONS, LastLayer, LayerAttentiveResidual
 from mhclf.models.heads import HEADS
 from mhclf.models.pooling import POOLINGS, cls_pooling, mean_pooling
@@ -83,3 +84,38 @@ def test_unknown_parts_name_what_exists():
         "Unknown aggregation 'lats'. Did you mean 'last'? Known: last, layer_attentive_residual."
     )
     assert list(POOLINGS) == ["cls", "mean"]
+
+
+@pytest.mark.parametrize("labels", [2, 3, 5])
+def test_the_ordinal_head_follows_the_formula(labels):
+    torch.manual_seed(0)
+    head = HEADS.get("ordinal")(6, labels, 0.0).eval()
+    states = torch.randn(7, 6)
+    score = head.linear(states)
+    below = torch.cat([torch.sigmoid(head.thresholds() - score), torch.ones(7, 1)], dim=1)
+    expected = below.diff(dim=1, prepend=torch.zeros(7, 1))
+    logits = head(states)
+    assert torch.allclose(logits.exp(), expected, atol=1e-6)
+    assert torch.allclose(logits.exp().sum(dim=1), torch.ones(7), atol=1e-6)
+    assert torch.allclose(head.probabilities(logits), expected, atol=1e-6)
+    assert torch.equal(head.decide(expected), expected.argmax(dim=1))
+
+
+def test_the_ordinal_head_starts_with_equal_shares_and_keeps_its_order():
+    head = HEADS.get("ordinal")(4, 5, 0.0)
+    shares = head(torch.zeros(1, 4)).exp()
+    assert torch.allclose(shares, torch.full((1, 5), 0.2), atol=1e-6)
+    with torch.no_grad():
+        head.steps.fill_(-30.0)
+    assert (head.thresholds().diff() >= 0).all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e2, 1e4])
+def test_the_ordinal_likelihood_stays_finite(size):
+    head = HEADS.get("ordinal")(3, 4, 0.0)
+    states = torch.full((4, 3), size, requires_grad=True)
+    loss = ordinal_likelihood(head(states), torch.arange(4))
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(states.grad).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
+    assert float(loss) == pytest.approx(-float(head(states).diagonal().mean()), rel=1e-6)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import transformers
 from filelock import FileLock
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from support import LINEAR, SENTENCES, write_tiny_dataset
@@ -185,6 +186,26 @@ def test_a_killed_run_resumes_and_ends_with_the_metrics_of_an_unbroken_one(tiny_
     logs = [pd.read_csv(outcome.folder / "training_log.csv") for outcome in (resumed, unbroken)]
     for name in ("kind", "epoch", "step", "loss", "contrastive_weight"):
         pd.testing.assert_series_equal(logs[0][name], logs[1][name])
+
+
+def test_ordinal_run(tmp_path, tiny_config):
+    import mhclf.hf  # noqa: F401
+
+    path = write_tiny_dataset(tmp_path / "data", task="ordinal")
+    path.write_text(path.read_text().replace("[micro_f1, macro_f1]", "[qwk, mae]"))
+    outcome = run(tiny_config(data=str(path)))
+    values = {(record.method, record.metric): record for record in outcome.records if record.split == "test"}
+    mae = values["lara_supcon", "mae"]
+    assert 0 <= mae.value <= 2 and not mae.higher_is_better and mae.ci_low <= mae.value <= mae.ci_high
+    assert -1 <= values["tfidf_lr", "qwk"].value <= 1 and values["majority", "qwk"].value == 0
+    loaded = load_run(outcome.folder)
+    texts = SENTENCES["work"][:4]
+    saved = transformers.AutoModelForSequenceClassification.from_pretrained(outcome.folder / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(outcome.folder / "model")
+    with torch.no_grad():
+        logits = saved(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits
+    np.testing.assert_allclose(logits.softmax(-1).numpy(), loaded.predict_proba(texts), atol=1e-5)
+    np.testing.assert_allclose(logits.exp().sum(-1).numpy(), 1, atol=1e-5)
 
 
 def test_multilabel_run(encoder_folder, tiny_multilabel, tiny_config):
@@ -359,7 +380,7 @@ def test_what_is_refused_before_training(tiny_config, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be made: a file is in the way. Change --out."):
         run(tiny_config(**LINEAR, out=str(tmp_path / "file" / "runs")))
-    path.write_text(path.read_text().replace("task: multiclass", "task: ordinal").replace("macr_f1", "macro_f1"))
+    path.write_text(path.read_text().replace("task: multiclass", "task: choice").replace("macr_f1", "macro_f1"))
     with pytest.raises(ConfigError) as error:
         run(tiny_config(data=str(path)))
-    assert str(error.value) == "Unknown head 'ordinal'. Known: multiclass, multilabel."
+    assert str(error.value) == "Unknown head 'choice'. Known: multiclass, multilabel, ordinal."
