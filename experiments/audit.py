@@ -14,7 +14,7 @@ from typing import Any
 
 from mhclf.config.command_line import parse_run, run_door
 from mhclf.config.run import RunConfig
-from mhclf.data.locate import dataset_names, find_dataset
+from mhclf.data.locate import check_files, dataset_names, find_dataset
 from mhclf.errors import AuditError, ConfigError, DataError
 
 HERE = Path(__file__).resolve().parent
@@ -30,7 +30,9 @@ def main(argv: Sequence[str]) -> int:
     names = dataset_names() if extra["all"] else [config.data]
     others = [name.strip() for name in (extra["against"] or "").split(",") if name.strip()]
     for name in [*names, *others]:
-        find_dataset(name)
+        located = find_dataset(name)
+        if not extra["all"]:
+            check_files(located, config.data_root)
 
     import rich.console
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mhclf.config.command_line import parse_run, parse_seeds, recipe_names, run_door
-from mhclf.data.locate import find_dataset
+from mhclf.data.locate import check_files, find_dataset
 from mhclf.models.weights import resolve_encoder
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("mhclf").setLevel(level)
 
     # Wrong names are told at once, before the seconds that torch takes to load.
-    find_dataset(arguments.config.data)
+    check_files(find_dataset(arguments.config.data), arguments.config.data_root)
     if arguments.config.model.kind == "transformer":
         resolve_encoder(arguments.config.encoder)
 

@@ -129,6 +129,14 @@ def find_file(file: FileConfig, yaml_path: Path, data_root: str | None, access: 
     )
 
 
+def check_files(located: LocatedDataset, data_root: str | None) -> None:
+    """Refuse a set whose files are neither here nor public, before anything slow is imported."""
+    for _, files in located.config.source.files_by_split():
+        for file in files:
+            if not file.url:
+                find_file(file, located.path, data_root, located.config.access)
+
+
 def _candidates(name: str, yaml_path: Path, data_root: str | None) -> list[Path]:
     root = data_root or os.environ.get("MHCLF_DATA") or "data"
     return [yaml_path.parent / name, Path(root) / name]

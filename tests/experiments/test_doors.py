@@ -68,6 +68,7 @@ def test_import_is_fast_and_leaves_torch_alone():
         (["--trainer.epochs", "0"], "trainer: epochs must be 1 or more and threads 0 or more."),
         (["--trainer.precision", "fp8"], "fp8"),
         (["--seeds", "1,a"], "seeds: '1,a' is no list of whole numbers such as 1,2,3."),
+        (["--data", "primate", "--data-root", "/nowhere"], "ask the authors of the paper"),
         (["--data", "dreaddit", "--data-root", "/nowhere"], "the file 'dreaddit/dreaddit-train.csv' was not found"),
         (["--model.pooling", "men"], "Unknown pooling 'men'. Did you mean 'mean'?"),
         (["--trainer.accelerator", "gpu"], "no GPU is visible to torch here. Use --trainer.accelerator cpu."),
