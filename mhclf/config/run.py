@@ -64,7 +64,7 @@ class ModelConfig:
     aggregation : str
         How layers become one vector: `last`, `layer_attentive_residual`.
     pooling : str
-        How tokens become one vector: `mean`, `cls`.
+        How tokens become one vector: `mean`, `cls`, `max`.
     dropout : float
         Before the head.
     attention : str

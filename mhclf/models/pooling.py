@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from mhclf.registry import Registry
@@ -35,3 +36,10 @@ def cls_pooling(states: Tensor, mask: Tensor) -> Tensor:
     """Take the first token that is not padding (XLNet-like tokenizers pad on the left)."""
     first = mask.argmax(dim=1)
     return states[range(states.shape[0]), first]
+
+
+@POOLINGS.register("max")
+def max_pooling(states: Tensor, mask: Tensor) -> Tensor:
+    """Take the largest value of each feature over the tokens that are not padding."""
+    lowest = torch.finfo(states.dtype).min
+    return states.masked_fill(mask.unsqueeze(-1) == 0, lowest).amax(dim=1)

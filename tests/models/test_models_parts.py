@@ -10,7 +10,7 @@ from mhclf.errors import ConfigError
 from mhclf.losses.classification import ordinal_likelihood
 from mhclf.models.aggregation import AGGREGATIONS, LastLayer, LayerAttentiveResidual
 from mhclf.models.heads import HEADS
-from mhclf.models.pooling import POOLINGS, cls_pooling, mean_pooling
+from mhclf.models.pooling import POOLINGS, cls_pooling, max_pooling, mean_pooling
 
 
 def test_mean_pooling_ignores_padding_on_either_side():
@@ -18,6 +18,13 @@ def test_mean_pooling_ignores_padding_on_either_side():
     mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
     assert mean_pooling(states, mask).tolist() == [[2.0], [4.0]]
     assert cls_pooling(states, mask).tolist() == [[1.0], [2.0]]
+
+
+def test_max_pooling_ignores_padding_and_keeps_negative_values():
+    states = torch.tensor([[[-1.0, 5.0], [-3.0, 2.0], [100.0, 100.0]], [[100.0, 0.0], [2.0, -4.0], [6.0, -8.0]]])
+    mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert max_pooling(states, mask).tolist() == [[-1.0, 5.0], [6.0, -4.0]]
+    assert torch.isfinite(max_pooling(states.bfloat16(), mask)).all()
 
 
 def test_last_layer_returns_the_last_summary():
@@ -83,7 +90,7 @@ def test_unknown_parts_name_what_exists():
     assert str(error.value) == (
         "Unknown aggregation 'lats'. Did you mean 'last'? Known: last, layer_attentive_residual."
     )
-    assert list(POOLINGS) == ["cls", "mean"]
+    assert list(POOLINGS) == ["cls", "max", "mean"]
 
 
 @pytest.mark.parametrize("labels", [2, 3, 5])

@@ -82,16 +82,21 @@ def possible_identifiers(texts: Sequence[str]) -> dict[str, int]:
     """
     counts = dict.fromkeys([*_MASK_KINDS.values(), "web address", "phone number"], 0)
     for text in texts:
-        masked, edits = mask_identifiers(text)
-        shift = 0
-        kinds = set()
-        for edit in edits:
-            kinds.add(_MASK_KINDS[masked[edit.start + shift : edit.start + shift + edit.length]])
-            shift += edit.length - (edit.end - edit.start)
-        if _WEB.search(text):
-            kinds.add("web address")
-        if _PHONE.search(text):
-            kinds.add("phone number")
-        for kind in kinds:
+        for kind in identifier_kinds(text):
             counts[kind] += 1
     return counts
+
+
+def identifier_kinds(text: str) -> set[str]:
+    """Return the kinds of identifiers that may stand in one text; see `possible_identifiers`."""
+    masked, edits = mask_identifiers(text)
+    shift = 0
+    kinds = set()
+    for edit in edits:
+        kinds.add(_MASK_KINDS[masked[edit.start + shift : edit.start + shift + edit.length]])
+        shift += edit.length - (edit.end - edit.start)
+    if _WEB.search(text):
+        kinds.add("web address")
+    if _PHONE.search(text):
+        kinds.add("phone number")
+    return kinds

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mhclf.data.audit.damage import encoding_damage, possible_identifiers
+from mhclf.data.audit.damage import encoding_damage, identifier_kinds, possible_identifiers
 from mhclf.data.audit.finding import Finding
 from mhclf.data.audit.near import near_duplicates
 from mhclf.data.audit.overlap import contained_posts, post_key, text_key
@@ -140,7 +140,7 @@ def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
         damaged=len(encoding_damage(texts)),
         masked=counts.get("texts_masked", 0),
         identifiers=possible_identifiers(texts),
-        identifying=sum(any(possible_identifiers([text]).values()) for text in texts),
+        identifying=sum(bool(identifier_kinds(text)) for text in texts),
         evidence_by_split={
             split: sum(item.parts > 0 for item in table.part(split).rationales) for split in present if table.rationales
         },
