@@ -1,7 +1,6 @@
 """From raw cells to texts, ids, targets: every wrong cell is an error with file, row and column."""
 
 import ast
-import hashlib
 import math
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ import pandas as pd
 from mhclf.config.columns import ColumnsConfig
 from mhclf.config.dataset import DatasetConfig
 from mhclf.data.answers import label_of_answer
-from mhclf.data.spans import letters_and_digits
+from mhclf.data.spans import text_key
 from mhclf.errors import DataError
 from mhclf.registry import nearest
 
@@ -86,7 +85,7 @@ def _stands_for_nothing(cell: Any, columns: ColumnsConfig) -> bool:
 
 def post_hash(text: str) -> str:
     """Return 16 hex digits that stand for a post: a group that shows no text."""
-    return hashlib.sha256((letters_and_digits(text) or text).encode("utf-8")).hexdigest()[:16]
+    return text_key(text)[:16]
 
 
 def read_confidence(raw: pd.DataFrame, column: str, row_names: list[str]) -> list[float]:

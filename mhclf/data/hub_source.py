@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mhclf.data.readers.tables import frame_of_arrow
 from mhclf.errors import ConfigError, DataError
 
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -76,7 +77,7 @@ def read_hub(repository: str, revision: str, splits: Mapping[str, str], access: 
             )
     # Whole numbers beside an empty cell stay whole, as in `read_parquet`.
     tables = [part.with_format("arrow")[:] for part in parts]
-    frames = [table.to_pandas(integer_object_nulls=True, ignore_metadata=True) for table in tables]
+    frames = [frame_of_arrow(table) for table in tables]
     return dict(zip(splits, frames, strict=True))
 
 

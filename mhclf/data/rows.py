@@ -64,7 +64,7 @@ def read_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
         ]
     check_columns(located, parts)
     frame, names = join_parts(located, parts, columns.split)
-    return finish_rows(located, frame, names)
+    return _refuse_nothing(located, finish_rows(located, frame, names), len(frame))
 
 
 def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
@@ -76,11 +76,12 @@ def read_added_rows(located: LocatedDataset, data_root: str | None) -> RawRows:
     check_columns(located, parts, added=True)
     frame, names = join_parts(located, parts, split_column=None)
     missing = [column for _, column in extra_columns(located) if column and column not in frame.columns]
-    return finish_rows(located, frame.assign(**dict.fromkeys(missing)), names)
+    rows = finish_rows(located, frame.assign(**dict.fromkeys(missing)), names)
+    return _refuse_nothing(located, rows, len(frame))
 
 
 def finish_rows(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -> RawRows:
-    """Add what is made from several rows or columns, then leave out what the YAML leaves out."""
+    """Add what is made from several rows or columns, then leave out what the YAML leaves out: perhaps every row."""
     columns = located.config.columns
     if isinstance(columns.context, TurnsConfig):
         frame[CONTEXT] = _earlier_turns(frame, columns, columns.context)
@@ -244,18 +245,23 @@ def _leave_out(located: LocatedDataset, frame: pd.DataFrame, names: list[str]) -
     for column, wanted in config.source.where.items():
         values = frame[column].map(plain_cell)
         keep &= values.isin([wanted] if isinstance(wanted, str) else list(wanted))
-    if not keep.any():
-        raise DataError(f"{located.path}: 'source: where' leaves no row of {len(frame)}.")
     left_out: dict[str, list[str]] = {}
     if config.source.leave_out:
         for row, fault in zip(frame.index[keep], row_faults(frame[keep], config.columns), strict=True):
             if fault in config.source.leave_out:
                 keep[row] = False
                 left_out.setdefault(fault, []).append(_without_folder(names[row]))
-    if not keep.any():
-        raise DataError(f"{located.path}: every row has a fault that 'source: leave_out' names; none is left.")
     kept = [name for name, on in zip(names, keep, strict=True) if on]
     return RawRows(frame[keep].reset_index(drop=True), kept, left_out)
+
+
+def _refuse_nothing(located: LocatedDataset, rows: RawRows, before: int) -> RawRows:
+    """Return the rows, or say why none is left."""
+    if len(rows.frame):
+        return rows
+    if rows.left_out:
+        raise DataError(f"{located.path}: every row has a fault that 'source: leave_out' names; none is left.")
+    raise DataError(f"{located.path}: 'source: where' leaves no row of {before}.")
 
 
 def _without_folder(name: str) -> str:

@@ -1,5 +1,6 @@
 """Character spans: merging, moving them through edits, words with offsets, alignment to tokens."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ def letters_and_digits(text: str) -> str:
     if lowered.isascii():
         return lowered.encode().translate(None, _ASCII_SIGNS).decode()
     return "".join(_LETTERS.findall(lowered))
+
+
+def text_key(text: str) -> str:
+    """Return a hash of all letters and digits in lower case: equal for posts that differ in signs only."""
+    return hashlib.sha256((letters_and_digits(text) or text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def words(text: str) -> list[Span]:

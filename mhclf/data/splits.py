@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.data.table import PostTable
 from mhclf.errors import DataError
 
@@ -37,10 +38,7 @@ def assign_splits(table: PostTable) -> PostTable:
         splits[rows] = "train"
         splits[_test_rows(table, rows)] = "test"
     elif not (splits == "train").any() and not (splits[own] == "test").all():
-        raise DataError(
-            f"{table.config.name}: no row belongs to train. Name the split of each file or a split column, "
-            "or say 'splits: {kind: ratio}'."
-        )
+        raise no_train(table.config)
     train = np.flatnonzero(splits == "train")
     if len(train) and not (splits == "validation").any():
         # Another stream than the test cut's, so that the two do not mirror each other.
@@ -83,6 +81,14 @@ def _grouped_folds(
             return [part for _, part in splitter.split(classes, classes, groups)]
         except ValueError:
             return []
+
+
+def no_train(config: DatasetConfig) -> DataError:
+    """Return the error for a set of which nothing is trained on."""
+    return DataError(
+        f"{config.name}: no row belongs to train. Name the split of each file or a split column, "
+        "or say 'splits: {kind: ratio}'."
+    )
 
 
 def strata(targets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -14,7 +14,9 @@ from mhclf.config.columns import ColumnsConfig
 from mhclf.config.dataset import DatasetConfig, SplitsConfig
 from mhclf.config.source import SourceConfig
 from mhclf.config.structure import from_mapping
+from mhclf.data.load import load_table
 from mhclf.data.table import PostTable
+from mhclf.errors import DataError
 
 TableMaker = Callable[..., PostTable]
 SetWriter = Callable[..., Path]
@@ -72,6 +74,19 @@ def write_set(tmp_path: Path) -> SetWriter:
         return path
 
     return write
+
+
+@pytest.fixture
+def refused(write_set: SetWriter) -> Callable[..., str]:
+    """Return a function that loads a set which must be refused, and returns the message without the folder."""
+
+    def refused(files: dict[str, str | bytes], kind: type[Exception] = DataError, **settings: Any) -> str:
+        path = write_set(files, **settings)
+        with pytest.raises(kind) as error:
+            load_table(str(path))
+        return str(error.value).replace(f"{path.parent}/", "")
+
+    return refused
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from mhclf.data.audit import Finding, audit, findings_as_json, findings_of, survey, text_key
+from mhclf.data.audit import Finding, audit, findings_as_json, findings_of, survey
+from mhclf.data.spans import text_key
 from mhclf.errors import AuditError
 
 TEXTS = ["So tired", "A long walk", "so TIRED!", "Bad night", "bad  night", "Tea time", "A long walk"]

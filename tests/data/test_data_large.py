@@ -16,6 +16,7 @@ from mhclf.data.hub import load_dataset
 from mhclf.data.large import load as large
 from mhclf.data.large import load_large
 from mhclf.data.load import load_table
+from mhclf.data.readers import read_table
 from mhclf.errors import AuditError, ConfigError, DataError
 
 ROWS = 20
@@ -304,14 +305,14 @@ def test_encodings(write_set, load, content, encoding):
     frame = pd.concat(
         [pd.DataFrame(piece) for piece in large.read_pieces(large._files(large.find_dataset(str(path)), None)[0], 4)]
     )
-    pd.testing.assert_frame_equal(frame, large.read_table(path.parent / "r.csv", encoding=encoding))
+    pd.testing.assert_frame_equal(frame, read_table(path.parent / "r.csv", encoding=encoding))
 
 
 def test_mixed_encoding_in_pieces(write_set):
     raw = b"text,label\n" + "caf\u00e9,calm\n".encode() + b"it\x92s,tense\n" * 60_000 + b"cut \xe2\x80"
     path = write_set({"r.csv": raw}, source={"files": [{"path": "r.csv", "encoding": "mixed"}]})
     frame = pd.concat(large.read_pieces(large._files(large.find_dataset(str(path)), None)[0], 7000))
-    pd.testing.assert_frame_equal(frame, large.read_table(path.parent / "r.csv", encoding="mixed"))
+    pd.testing.assert_frame_equal(frame, read_table(path.parent / "r.csv", encoding="mixed"))
 
 
 @pytest.mark.parametrize(

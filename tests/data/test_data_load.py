@@ -8,7 +8,6 @@ import pytest
 
 from mhclf.data.load import load_table
 from mhclf.data.sidecar import HEADER, texts_hash
-from mhclf.errors import DataError
 
 TEXTS = ["I sleep well", "My chest is tight", "We walked by the lake", "I cannot stop worrying", "Tea helps me"]
 LABELS = ["calm", "tense", "calm", "tense", "calm"]
@@ -22,17 +21,6 @@ def csv(**columns):
 
 def jsonl(*rows):
     return "\n".join(json.dumps(row) for row in rows) + "\n"
-
-
-@pytest.fixture
-def refused(write_set):
-    def refused(files, **settings):
-        path = write_set(files, **settings)
-        with pytest.raises(DataError) as error:
-            load_table(str(path))
-        return str(error.value).replace(f"{path.parent}/", "")
-
-    return refused
 
 
 @pytest.fixture

@@ -40,17 +40,6 @@ def rows(write_set):
     return rows
 
 
-@pytest.fixture
-def refused(write_set):
-    def refused(files, kind=DataError, **settings):
-        path = write_set(files, **settings)
-        with pytest.raises(kind) as error:
-            load_table(str(path))
-        return str(error.value).replace(f"{path.parent}/", "")
-
-    return refused
-
-
 def test_several_files_a_split_keep_their_order_and_names(rows):
     files = {
         "b.jsonl": posts("the bus was late", "tea at four"),

@@ -28,17 +28,6 @@ def posts(texts, **cells):
     return jsonl(*({"text": text, "label": labels[number % 2]} | cells for number, text in enumerate(texts)))
 
 
-@pytest.fixture
-def refused(write_set):
-    def refused(files, **settings):
-        path = write_set(files, **settings)
-        with pytest.raises(DataError) as error:
-            load_table(str(path))
-        return str(error.value).replace(f"{path.parent}/", "")
-
-    return refused
-
-
 def broken(text):
     """Text whose UTF-8 bytes were read as Windows-1252."""
     return text.encode("utf-8").decode("cp1252")

@@ -2,7 +2,6 @@
 
 from mhclf.data.audit.finding import Finding, findings_as_json
 from mhclf.data.audit.leaks import audit, drop_shared, leaks_of
-from mhclf.data.audit.overlap import text_key
 from mhclf.data.audit.survey import Survey, findings_of, survey
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "findings_of",
     "leaks_of",
     "survey",
-    "text_key",
 ]

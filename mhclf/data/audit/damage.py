@@ -1,7 +1,7 @@
 """What is still broken or still identifying in the texts after repair and masking. Counts only; no text is shown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ftfy.badness import is_bad
 
@@ -80,9 +80,14 @@ def possible_identifiers(texts: Sequence[str]) -> dict[str, int]:
     ones with a leading 0, and Chinese mobile ones; a public help line counts too. Possible ones: rules like these
     miss names, places and numbers without a plan, so that 0 is no proof of absence.
     """
+    return count_kinds(map(identifier_kinds, texts))
+
+
+def count_kinds(found: Iterable[set[str]]) -> dict[str, int]:
+    """Return the number of texts with each kind, 0 where there is none."""
     counts = dict.fromkeys([*_MASK_KINDS.values(), "web address", "phone number"], 0)
-    for text in texts:
-        for kind in identifier_kinds(text):
+    for kinds in found:
+        for kind in kinds:
             counts[kind] += 1
     return counts
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mhclf.data.audit.finding import Finding
-from mhclf.data.audit.overlap import text_key
 from mhclf.data.audit.survey import meeting_rows, telling_posts
+from mhclf.data.spans import text_key
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import AuditError
 

@@ -17,11 +17,6 @@ _KEY_LENGTH = 400
 """Letters and digits that `post_key` reads; the published overlap counts of these data sets were made so."""
 
 
-def text_key(text: str) -> str:
-    """Return a hash of all letters and digits in lower case: equal for posts that differ in signs only."""
-    return hashlib.sha256((_folded(text) or text).encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def post_key(text: str) -> str:
     """Return a hash of the first 400 letters and digits in lower case; of the raw text where it has none."""
     return hashlib.sha256(opening(text).encode("utf-8", "surrogatepass")).hexdigest()

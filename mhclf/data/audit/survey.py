@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mhclf.data.audit.damage import encoding_damage, identifier_kinds, possible_identifiers
+from mhclf.data.audit.damage import count_kinds, encoding_damage, identifier_kinds
 from mhclf.data.audit.finding import Finding
 from mhclf.data.audit.near import near_duplicates
-from mhclf.data.audit.overlap import contained_posts, post_key, text_key
+from mhclf.data.audit.overlap import contained_posts, post_key
 from mhclf.data.audit.reading import ReadShare
 from mhclf.data.audit.shortcuts import Shortcut, shortcut_scores
-from mhclf.data.spans import letters_and_digits, words
+from mhclf.data.spans import letters_and_digits, text_key, words
 from mhclf.data.table import SPLITS, PostTable
 
 _SHORTEST = {"zh": 10, "ja": 10, "ko": 10}
@@ -117,6 +117,7 @@ def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
     splits = frame["split"].to_numpy()
     one_hot = table.targets if table.targets.ndim == 2 else np.eye(len(table.labels), dtype=int)[table.targets]
     lengths = [sum(text[start:end].isalnum() for start, end in words(text)) for text in texts]
+    kinds = [identifier_kinds(text) for text in texts]
     counts = table.counts
     present = [split for split in SPLITS if (splits == split).any()]
     return Survey(
@@ -139,8 +140,8 @@ def survey(table: PostTable, read: ReadShare | None = None) -> Survey:
         repaired=counts.get("texts_repaired", 0),
         damaged=len(encoding_damage(texts)),
         masked=counts.get("texts_masked", 0),
-        identifiers=possible_identifiers(texts),
-        identifying=sum(bool(identifier_kinds(text)) for text in texts),
+        identifiers=count_kinds(kinds),
+        identifying=sum(map(bool, kinds)),
         evidence_by_split={
             split: sum(item.parts > 0 for item in table.part(split).rationales) for split in present if table.rationales
         },

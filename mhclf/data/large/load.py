@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,15 @@ from mhclf.config.columns import TurnsConfig
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.places import cache_folder
 from mhclf.config.structure import to_mapping
-from mhclf.data.audit import text_key
-from mhclf.data.cells import plain_cell, row_faults
 from mhclf.data.hub import columns_of, features_of
-from mhclf.data.large.parts import no_train, part_of, refuse_leaks, repeating_rows, settle_spare
+from mhclf.data.large.parts import part_of, refuse_leaks, repeating_rows, settle_spare
 from mhclf.data.large.pieces import PIECE_READERS, PieceFile, read_pieces
 from mhclf.data.load import build_table
 from mhclf.data.locate import LocatedDataset, find_dataset, find_file
-from mhclf.data.readers import READERS, read_table
+from mhclf.data.readers import known_kind
 from mhclf.data.rows import check_columns, extra_columns, finish_rows, join_parts, one_row_a_question, rename_columns
+from mhclf.data.spans import text_key
+from mhclf.data.splits import no_train
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError, DataError
 
@@ -138,12 +137,7 @@ def _files(located: LocatedDataset, data_root: str | None) -> list[PieceFile]:
         for rule in rules:
             path = find_file(rule, located.path, data_root, config.access)
             kind: str = rule.format if rule.format != "auto" else source.format
-            if kind == "auto":
-                endings = [ending.lstrip(".").lower() for ending in path.suffixes]
-                kind = next((ending for ending in reversed(endings) if ending in READERS), kind)
-            if kind == "auto":
-                # Says which endings are known.
-                read_table(path)
+            kind = known_kind(path) if kind == "auto" else kind
             if kind not in PIECE_READERS:
                 raise _not_in_pieces(str(path), kind)
             files.append(PieceFile(split, path, kind, rule))
@@ -206,11 +200,10 @@ def _tables(
             missing = [column for _, column in extra_columns(located) if column and column not in frame.columns]
             frame, rows_of_file = join_parts(located, [(file.split, str(file.path), frame)], config.columns.split)
             frame = frame.assign(**dict.fromkeys(missing))
-            keep = _wanted(config, frame)
             read += len(frame)
-            if not keep.any():
+            rows = finish_rows(located, frame, rows_of_file)
+            if not len(rows.frame):
                 continue
-            rows = finish_rows(located, frame[keep].reset_index(drop=True), list(compress(rows_of_file, keep)))
             if config.columns.id is None:
                 rows.frame[_NUMBER] = [f"{kept + row:06d}" for row in range(len(rows.frame))]
             kept += len(rows.frame)
@@ -235,16 +228,6 @@ def _shaped(frame: pd.DataFrame, file: PieceFile, config: DatasetConfig) -> pd.D
     if not file.rule.questions:
         return frame
     return one_row_a_question(frame, file.rule.questions, config.columns.id, file.path)
-
-
-def _wanted(config: DatasetConfig, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Return the rows that `where` and `leave_out` leave: a piece may lose all of its rows, a set may not."""
-    keep = np.ones(len(frame), dtype=bool)
-    for column, wanted in config.source.where.items():
-        keep &= frame[column].map(plain_cell).isin([wanted] if isinstance(wanted, str) else list(wanted)).to_numpy()
-    if config.source.leave_out:
-        keep[keep] = [fault not in config.source.leave_out for fault in row_faults(frame[keep], config.columns)]
-    return keep
 
 
 def _write_rows(path: Path, config: DatasetConfig, tables: Iterable[tuple[PostTable, list[str]]]) -> _Rows:

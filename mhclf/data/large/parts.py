@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mhclf.config.dataset import DatasetConfig, SplitsConfig
+from mhclf.data.splits import no_train
 from mhclf.data.table import SPLITS
 from mhclf.errors import AuditError, DataError
 
@@ -68,11 +69,3 @@ def refuse_leaks(config: DatasetConfig, parts: npt.NDArray[np.uint8], groups: np
         stops += [f"The {split} part is empty; change 'splits'." for split in empty]
     if stops:
         raise AuditError(f"{config.name}: the audit stopped the run. {' '.join(stops)}")
-
-
-def no_train(config: DatasetConfig) -> DataError:
-    """Return the error for a set of which nothing is trained on."""
-    return DataError(
-        f"{config.name}: no row belongs to train. Name the split of each file or a split column, "
-        "or say 'splits: {kind: ratio}'."
-    )

@@ -16,7 +16,8 @@ import pyarrow.parquet
 
 from mhclf.config.source import FileConfig
 from mhclf.data.readers.json_files import json_object
-from mhclf.data.readers.text import codecs_name
+from mhclf.data.readers.tables import frame_of_arrow, refuse_surplus_cells
+from mhclf.data.readers.text import codec_of, undecodable, unreadable
 from mhclf.errors import DataError
 
 
@@ -52,11 +53,7 @@ def _delimited(path: Path, encoding: str, size: int, separator: str) -> Iterator
         try:
             with pd.read_csv(stream, sep=separator, dtype=str, keep_default_na=False, chunksize=size) as reader:
                 for frame in reader:
-                    if not isinstance(frame.index, pd.RangeIndex):
-                        raise DataError(
-                            f"{path}: the rows have more cells than the header. Name every column, and quote a cell "
-                            "that holds a separator."
-                        )
+                    refuse_surplus_cells(frame, path)
                     yield frame
         except (DataError, UnicodeDecodeError):
             raise
@@ -93,8 +90,7 @@ def _parquet(path: Path, encoding: str, size: int) -> Iterator[pd.DataFrame]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(size):
-                table = pyarrow.Table.from_batches([batch])
-                yield table.to_pandas(integer_object_nulls=True, ignore_metadata=True)
+                yield frame_of_arrow(pyarrow.Table.from_batches([batch]))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}.") from error
 
@@ -114,21 +110,15 @@ def _unpacked(path: Path) -> BinaryIO:
 @contextmanager
 def _text(path: Path, encoding: str) -> Iterator[TextIOWrapper]:
     """Open what `mhclf.data.readers.text.read_text` reads whole; the errors are the same."""
-    mixed = encoding == "mixed"
-    name = "utf-8-sig" if mixed or codecs_name(encoding) == "utf-8" else encoding
+    name, errors = codec_of(encoding)
     try:
         with _unpacked(path) as raw:
             # Lines end in \n only, and stay as they are.
-            yield TextIOWrapper(raw, name, errors="mhclf_single_byte" if mixed else "strict", newline="\n")
+            yield TextIOWrapper(raw, name, errors=errors, newline="\n")
     except UnicodeDecodeError as error:
-        kind = "UTF-8" if name == "utf-8-sig" else encoding
-        raise DataError(
-            f"{path}, line {_undecodable_line(path, name)}: not {kind} text. Convert the file to UTF-8 (for example "
-            "with iconv), or give its 'encoding' under 'source: files'."
-        ) from error
+        raise undecodable(path, _undecodable_line(path, name), name) from error
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path}: cannot be read ({reason}). Check the file and its permissions.") from error
+        raise unreadable(path, error) from error
 
 
 def _undecodable_line(path: Path, encoding: str) -> int:

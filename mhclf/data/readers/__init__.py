@@ -38,9 +38,20 @@ def read_table(path: Path, kind: str = "auto", encoding: str = "utf-8") -> pd.Da
     DataError
         If the ending is unknown or the content does not parse; names file and line.
     """
+    return READERS[known_kind(path, kind)](path, encoding)
+
+
+def known_kind(path: Path, kind: str = "auto") -> str:
+    """Return a key of `READERS`: the kind itself, or for `auto` what the file's ending says, before a `.gz` or so.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
     if kind == "auto":
         endings = [ending.lstrip(".").lower() for ending in path.suffixes]
         kind = next((ending for ending in reversed(endings) if ending in READERS), "")
     if kind not in READERS:
         raise DataError(f"{path}: unknown file ending. Known: {', '.join(READERS)}; or say 'source: format'.")
-    return READERS[kind](path, encoding)
+    return kind

@@ -26,13 +26,22 @@ def _read_delimited(path: Path, separator: str, encoding: str) -> pd.DataFrame:
         frame = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise DataError(f"{path}: not a readable table: {str(error).splitlines()[0]}.") from error
+    refuse_surplus_cells(frame, path)
+    return frame
+
+
+def refuse_surplus_cells(frame: pd.DataFrame, path: Path) -> None:
+    """Refuse rows longer than the header: pandas takes their first cells for names, and all stand one column off."""
     if not isinstance(frame.index, pd.RangeIndex):
-        # Pandas takes surplus cells for row names, and every cell would stand one column off.
         raise DataError(
             f"{path}: the rows have more cells than the header. Name every column, and quote a cell that holds a "
             "separator."
         )
-    return frame
+
+
+def frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
+    """Return raw cells: whole numbers beside an empty cell stay whole, an index that pandas saved stays a column."""
+    return pd.DataFrame(table.to_pandas(integer_object_nulls=True, ignore_metadata=True))
 
 
 def read_csv(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
@@ -69,8 +78,6 @@ def read_xlsx(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
 def read_parquet(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
     """Read a parquet file."""
     try:
-        # Whole numbers beside an empty cell stay whole; an index that pandas saved stays a column.
-        table = pyarrow.parquet.read_table(path)
-        return pd.DataFrame(table.to_pandas(integer_object_nulls=True, ignore_metadata=True))
+        return frame_of_arrow(pyarrow.parquet.read_table(path))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}.") from error

@@ -39,20 +39,36 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path}: cannot be read ({reason}). Check the file and its permissions.") from error
-    mixed = encoding == "mixed"
-    name = "utf-8-sig" if mixed or codecs_name(encoding) == "utf-8" else encoding
+        raise unreadable(path, error) from error
+    name, errors = codec_of(encoding)
     try:
-        return raw.decode(name, errors="mhclf_single_byte" if mixed else "strict")
+        return raw.decode(name, errors=errors)
     except UnicodeDecodeError as error:
         # `error.object` lacks the byte order mark, and `error.start` counts in it.
         row = error.object[: error.start].count(b"\n") + 1
-        kind = "UTF-8" if name == "utf-8-sig" else encoding
-        raise DataError(
-            f"{path}, line {row}: not {kind} text. Convert the file to UTF-8 (for example with iconv), or give its "
-            "'encoding' under 'source: files'."
-        ) from error
+        raise undecodable(path, row, name) from error
+
+
+def codec_of(encoding: str) -> tuple[str, str]:
+    """Return what Python's decoders take for an `encoding` of the YAML: its name and the way to treat errors."""
+    mixed = encoding == "mixed"
+    name = "utf-8-sig" if mixed or codecs_name(encoding) == "utf-8" else encoding
+    return name, "mhclf_single_byte" if mixed else "strict"
+
+
+def undecodable(path: Path, line: int, name: str) -> DataError:
+    """Return the error for bytes that are no text in the encoding that `codec_of` named."""
+    kind = "UTF-8" if name == "utf-8-sig" else name
+    return DataError(
+        f"{path}, line {line}: not {kind} text. Convert the file to UTF-8 (for example with iconv), or give its "
+        "'encoding' under 'source: files'."
+    )
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error for a file that cannot be opened or unpacked."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return DataError(f"{path}: cannot be read ({reason}). Check the file and its permissions.")
 
 
 def codecs_name(encoding: str) -> str:
