@@ -1,4 +1,4 @@
-"""What a suite YAML may say: data sets x methods x encoders x seeds."""
+"""What a suite YAML may say: grids of data sets x methods x encoders x seeds."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,31 @@ from mhclf.registry import nearest
 
 
 @dataclass(frozen=True)
+class GridConfig:
+    """One grid: every data set with every method, encoder and seed.
+
+    Attributes
+    ----------
+    datasets, methods, seeds, encoders
+        Cells run seed by seed, so that a stopped suite has whole rows.
+    settings : mapping
+        Run settings for the grid's cells, above those of suite and data set.
+    """
+
+    datasets: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    encoders: tuple[str, ...] = ("minilm",)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "methods", "seeds", "encoders"):
+            values = getattr(self, name)
+            if not values or len(set(values)) != len(values):
+                raise ConfigError(f"{name}: give one or more different values.")
+
+
+@dataclass(frozen=True)
 class SuiteConfig:
     """One suite.
 
@@ -19,38 +44,32 @@ class SuiteConfig:
     ----------
     name : str
         Names the table and the records.
-    datasets, methods, encoders, seeds
-        The grid; cells run seed by seed, so that a stopped suite has whole rows.
-    baseline : str
-        The method that the others are tested against, paired on posts.
+    grids : list of GridConfig
+        Its cells; a cell of two grids runs once.
+    baselines : list of str
+        The methods that the others are tested against, paired on posts.
     settings : mapping
         Run settings for every cell, above the recipe.
     dataset_settings : mapping
         Run settings for the cells of one data set.
     notes : list of str
-        Printed below the table.
+        Printed below the title.
     """
 
     name: str
-    datasets: tuple[str, ...]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
-    encoders: tuple[str, ...] = ("minilm",)
+    grids: tuple[GridConfig, ...]
     title: str = ""
-    baseline: str = "finetune"
+    baselines: tuple[str, ...] = ("finetune",)
     settings: dict[str, Any] = field(default_factory=dict)
     dataset_settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("datasets", "methods", "seeds", "encoders"):
-            values = getattr(self, name)
-            if not values or len(set(values)) != len(values):
-                raise ConfigError(f"{name}: give one or more different values.")
-        if self.baseline not in self.methods:
-            raise ConfigError(
-                f"baseline: '{self.baseline}' is none of the methods.{nearest(self.baseline, self.methods)}"
-            )
+        if not self.grids:
+            raise ConfigError("grids: give one or more, each with datasets, methods and seeds.")
+        for baseline in self.baselines:
+            if baseline not in self.methods:
+                raise ConfigError(f"baselines: '{baseline}' is none of the methods.{nearest(baseline, self.methods)}")
         for dataset in self.dataset_settings:
             if dataset not in self.datasets:
                 raise ConfigError(
@@ -58,6 +77,29 @@ class SuiteConfig:
                 )
             if not isinstance(self.dataset_settings[dataset], dict):
                 raise ConfigError(f"dataset_settings: {dataset}: expected a mapping of run settings.")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Data sets of all grids, in order of appearance."""
+        return tuple(dict.fromkeys(name for grid in self.grids for name in grid.datasets))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods of all grids, in order of appearance."""
+        return tuple(dict.fromkeys(name for grid in self.grids for name in grid.methods))
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Encoders of all grids, in order of appearance."""
+        return tuple(dict.fromkeys(name for grid in self.grids for name in grid.encoders))
+
+    def lines(self, dataset: str) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of encoder and method that a data set's table has, in order."""
+        grids = [grid for grid in self.grids if dataset in grid.datasets]
+        planned = {(encoder, method) for grid in grids for encoder in grid.encoders for method in grid.methods}
+        return tuple(
+            (encoder, method) for encoder in self.encoders for method in self.methods if (encoder, method) in planned
+        )
 
 
 def read_suite(folder: Path, name: str) -> SuiteConfig:
@@ -82,7 +124,7 @@ def read_suite(folder: Path, name: str) -> SuiteConfig:
 
 
 def suite_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list[RunConfig]:
-    """Return the run configuration of every cell, seed by seed.
+    """Return the run configuration of every cell, grid by grid and seed by seed.
 
     Parameters
     ----------
@@ -92,15 +134,18 @@ def suite_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list
     over : dict
         Settings from the command line (`out`, `data_root`, `limit`); those that are None were not given.
     """
-    return [
-        build_config(
+    given = {key: value for key, value in over.items() if value is not None}
+    cells = {
+        (seed, dataset, encoder, method): build_config(
             recipes,
-            layered(suite.settings, suite.dataset_settings.get(dataset, {})),
+            layered(suite.settings, suite.dataset_settings.get(dataset, {}), grid.settings),
             {"data": dataset, "method": method, "encoder": encoder, "seed": seed},
-            {key: value for key, value in over.items() if value is not None},
+            given,
         )
-        for seed in suite.seeds
-        for dataset in suite.datasets
-        for encoder in suite.encoders
-        for method in suite.methods
-    ]
+        for grid in suite.grids
+        for seed in grid.seeds
+        for dataset in grid.datasets
+        for encoder in grid.encoders
+        for method in grid.methods
+    }
+    return list(cells.values())

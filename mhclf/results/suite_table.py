@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mhclf.config.run import short_name
 from mhclf.config.suite import SuiteConfig
-from mhclf.evaluation import Comparison, holm, paired_correctness
+from mhclf.evaluation import Comparison, higher_is_better, holm, paired_correctness
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, effective_layers, layer_agreement
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, format_number, to_markdown
@@ -22,14 +22,15 @@ def suite_markdown(suite: SuiteConfig, records: SuiteRecords, command: str) -> s
     parts.append(
         "Each number is the mean over seeds on the test rows, with a 95 % interval in brackets (hierarchical bootstrap "
         "over groups of posts and seeds) and the sd over seeds behind ±. "
-        f"The last columns compare each method with `{suite.baseline}` on the same posts: difference of accuracy (for "
-        "several labels a post: share of right label decisions), its paired 95 % bootstrap interval over groups, and "
-        "the p-value of a paired permutation test, Holm-corrected within the table. Bold marks the largest mean, not "
-        "significance; * marks p < .05 after correction.\n"
+        f"The last columns compare each method with {_named(suite.baselines)} on the same posts and seeds: difference "
+        "of accuracy (for several labels a post: share of right label decisions), its paired 95 % bootstrap interval "
+        "over groups, and the p-value of a paired permutation test, Holm-corrected within the column. Bold marks the "
+        "best mean, not significance; * marks p < .05 after correction.\n"
     )
-    order = [short_name(dataset) for dataset in suite.datasets]
-    for rows in sorted(records.rows, key=lambda item: order.index(item.dataset)):
-        parts.append(to_markdown(dataset_table(suite, records, rows)))
+    found = {rows.dataset: rows for rows in records.rows}
+    for dataset in suite.datasets:
+        if short_name(dataset) in found:
+            parts.append(to_markdown(dataset_table(suite, records, found[short_name(dataset)], suite.lines(dataset))))
     layers = layers_table(suite, records)
     if layers.rows:
         parts.append(to_markdown(layers))
@@ -43,40 +44,44 @@ def suite_markdown(suite: SuiteConfig, records: SuiteRecords, command: str) -> s
     return "\n".join(parts)
 
 
-def dataset_table(suite: SuiteConfig, records: SuiteRecords, rows: TestRows) -> Table:
-    """Return one data set's table: methods down, metrics and the comparison across."""
+def dataset_table(
+    suite: SuiteConfig, records: SuiteRecords, rows: TestRows, planned: Sequence[tuple[str, str]]
+) -> Table:
+    """Return one data set's table: the planned pairs of encoder and method down, metrics and comparisons across."""
     metrics = rows.headline_metrics
+    compared = {baseline: _comparisons(baseline, planned, records, rows) for baseline in suite.baselines}
+    best = {metric: _best(records, rows.dataset, metric) for metric in metrics}
     lines: list[tuple[Cell, ...]] = []
-    compared = _comparisons(suite, records, rows)
-    means = {
-        metric: [s.mean for s in _summaries(records, rows.dataset, metric) if s.mean is not None] for metric in metrics
-    }
-    for encoder in suite.encoders:
-        for method in suite.methods:
-            runs = _runs(records, rows.dataset, method, encoder)
-            if not runs:
-                gap = "not run"
-                lines.append((method, encoder, gap, *([None] * (len(metrics) + 3))))
-                continue
-            cells: list[Cell] = []
-            for metric in metrics:
-                found = [
-                    summary
-                    for summary in _summaries(records, rows.dataset, metric)
-                    if summary.method == method and _fits(summary.encoder, encoder)
-                ]
-                cells.append(_summary_cell(found[0], max(means[metric])) if found else None)
-            comparison, p_value = compared.get((method, encoder), (None, None))
-            minutes = float(np.mean([run.seconds for run in runs])) / 60
-            compared_cells = _comparison_cells(comparison, p_value)
-            lines.append((method, runs[0].encoder, len(runs), *cells, *compared_cells, f"{minutes:.1f}"))
+    for encoder, method in planned:
+        runs = _runs(records, rows.dataset, method, encoder)
+        if not runs:
+            lines.append((method, encoder, "not run", *([None] * (len(metrics) + 2 * len(suite.baselines) + 1))))
+            continue
+        if not _fits_alone(runs[0].encoder, encoder, planned):
+            continue
+        cells: list[Cell] = []
+        for metric in metrics:
+            found = [
+                summary
+                for summary in _summaries(records, rows.dataset, metric)
+                if summary.method == method and _fits(summary.encoder, encoder)
+            ]
+            cells.append(_summary_cell(found[0], best[metric]) if found else None)
+        for baseline in suite.baselines:
+            cells += _comparison_cells(*compared[baseline].get((encoder, method), (None, None)))
+        minutes = float(np.mean([run.seconds for run in runs])) / 60
+        lines.append((method, runs[0].encoder, len(runs), *cells, f"{minutes:.1f}"))
+    comparisons = [
+        column
+        for baseline in suite.baselines
+        for column in (Column(f"accuracy vs {baseline}", "right"), Column("p (Holm)", "right"))
+    ]
     columns = (
         Column("method"),
         Column("encoder"),
         Column("seeds", "right"),
-        *(Column(metric, "right", "higher") for metric in metrics),
-        Column(f"accuracy vs {suite.baseline}", "right"),
-        Column("p (Holm)", "right"),
+        *(Column(metric, "right", "higher" if higher_is_better(metric) else "lower") for metric in metrics),
+        *comparisons,
         Column("minutes a run", "right"),
     )
     counts = ", ".join(f"{split} {count}" for split, count in rows.rows.items())
@@ -89,28 +94,27 @@ def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
     """Return layer weights over seeds: mean, effective contribution, gate, distance from uniform, agreement."""
     lines: list[tuple[Cell, ...]] = []
     for dataset in suite.datasets:
-        for encoder in suite.encoders:
-            for method in suite.methods:
-                runs = [run for run in _runs(records, short_name(dataset), method, encoder) if run.layers]
-                if not runs:
-                    continue
-                layers = [run.layers or {} for run in runs]
-                weights = np.array([item["weights_mean"] for item in layers])
-                agreement = layer_agreement(list(weights))
-                kl = [item["kl_from_uniform"] for item in layers]
-                told = sum(value > UNIFORM_THRESHOLD for value in kl)
-                lines.append(
-                    (
-                        short_name(dataset),
-                        f"{method} ({runs[0].encoder})",
-                        _series(weights.mean(axis=0)),
-                        _series(np.mean([item["contribution_mean"] for item in layers], axis=0)),
-                        format_number(float(np.mean([item["gate"] for item in layers]))),
-                        f"{format_number(float(np.mean(kl)))} ({told} of {len(kl)} seeds leave uniform)",
-                        f"{effective_layers(weights.mean(axis=0)):.2f} of {weights.shape[1]}",
-                        format_number(agreement.mean_tau, 2),
-                    )
+        for encoder, method in suite.lines(dataset):
+            runs = [run for run in _runs(records, short_name(dataset), method, encoder) if run.layers]
+            if not runs:
+                continue
+            layers = [run.layers or {} for run in runs]
+            weights = np.array([item["weights_mean"] for item in layers])
+            kl = [item["kl_from_uniform"] for item in layers]
+            told = sum(value > UNIFORM_THRESHOLD for value in kl)
+            gates = [item["gate"] for item in layers if item["gate"] is not None]
+            lines.append(
+                (
+                    short_name(dataset),
+                    f"{method} ({runs[0].encoder})",
+                    _series(weights.mean(axis=0)),
+                    _series(np.mean([item["contribution_mean"] for item in layers], axis=0)),
+                    format_number(float(np.mean(gates))) if gates else None,
+                    f"{format_number(float(np.mean(kl)))} ({told} of {len(kl)} seeds leave uniform)",
+                    f"{effective_layers(weights.mean(axis=0)):.2f} of {weights.shape[1]}",
+                    format_number(layer_agreement(list(weights)).mean_tau, 2),
                 )
+            )
     columns = (
         Column("data set"),
         Column("method"),
@@ -129,21 +133,22 @@ def layers_table(suite: SuiteConfig, records: SuiteRecords) -> Table:
 
 
 def _comparisons(
-    suite: SuiteConfig, records: SuiteRecords, rows: TestRows
+    baseline: str, planned: Sequence[tuple[str, str]], records: SuiteRecords, rows: TestRows
 ) -> dict[tuple[str, str], tuple[Comparison, float]]:
-    """Return each method's comparison with the baseline on the seeds that both have, Holm-corrected."""
+    """Return each line's comparison with the baseline on the seeds that both have, Holm-corrected."""
     found: dict[tuple[str, str], Comparison] = {}
-    for encoder in suite.encoders:
-        baseline = {run.seed: run for run in _runs(records, rows.dataset, suite.baseline, encoder)}
-        for method in suite.methods:
-            runs = [run for run in _runs(records, rows.dataset, method, encoder) if run.seed in baseline]
-            if method == suite.baseline or not runs:
-                continue
-            ours = np.array([_correct(run) for run in runs])
-            theirs = np.array([_correct(baseline[run.seed]) for run in runs])
-            found[method, encoder] = paired_correctness(
-                ours, theirs, np.array(rows.groups), n_resamples=2000, test="permutation"
-            )
+    for encoder, method in planned:
+        theirs = {run.seed: run for run in _runs(records, rows.dataset, baseline, encoder)}
+        runs = [run for run in _runs(records, rows.dataset, method, encoder) if run.seed in theirs]
+        if method == baseline or not runs:
+            continue
+        found[encoder, method] = paired_correctness(
+            np.array([_correct(run) for run in runs]),
+            np.array([_correct(theirs[run.seed]) for run in runs]),
+            np.array(rows.groups),
+            n_resamples=2000,
+            test="permutation",
+        )
     corrected: Sequence[float] = list(holm([item.p_value for item in found.values()])) if found else []
     return {key: (item, float(p)) for (key, item), p in zip(found.items(), corrected, strict=True)}
 
@@ -167,11 +172,25 @@ def _fits(recorded: str, encoder: str) -> bool:
     return recorded in {short_name(encoder), "tfidf"}
 
 
+def _fits_alone(recorded: str, encoder: str, planned: Sequence[tuple[str, str]]) -> bool:
+    """Whether a line is the first one of its record: the linear baseline stands in the table once."""
+    return recorded != "tfidf" or encoder == planned[0][0]
+
+
+def _best(records: SuiteRecords, dataset: str, metric: str) -> float | None:
+    means = [item.mean for item in _summaries(records, dataset, metric) if item.mean is not None]
+    return (max if higher_is_better(metric) else min)(means, default=None)
+
+
+def _named(methods: Sequence[str]) -> str:
+    return " and with ".join(f"`{method}`" for method in methods)
+
+
 def _summaries(records: SuiteRecords, dataset: str, metric: str) -> list[SuiteSummary]:
     return [item for item in records.summaries if item.dataset == dataset and item.metric == metric]
 
 
-def _summary_cell(summary: SuiteSummary, best: float) -> str:
+def _summary_cell(summary: SuiteSummary, best: float | None) -> str:
     text = format_interval(summary.mean, summary.ci_low, summary.ci_high)
     if summary.sd is not None:
         text += f" ± {format_number(summary.sd)}"

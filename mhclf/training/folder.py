@@ -19,6 +19,8 @@ from mhclf.models.weights import EncoderSource
 from mhclf.results.files import write_text
 
 _NOT_HASHED = ("out", "data_root", "report")
+_DEFAULTS = 1
+"""Raise this when a default of `RunConfig` changes, or what a setting means."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,20 @@ class RunFolder:
 
 
 def run_folder(config: RunConfig, dataset: DatasetConfig, encoder: EncoderSource, data_hash: str) -> RunFolder:
-    """Return the folder of a run: its name ends in a hash of the resolved configuration, the data and the weights."""
-    settings = {key: value for key, value in to_mapping(config).items() if key not in _NOT_HASHED}
+    """Return the folder of a run: its name ends in a hash of the resolved configuration, the data and the weights.
+
+    Only settings that differ from their defaults are hashed, with `_DEFAULTS`, the version of the defaults: a new
+    option leaves the names of earlier runs as they are, a changed default does not.
+    """
+    settings = {
+        key: value
+        for key, value in changed_settings(to_mapping(config), to_mapping(RunConfig())).items()
+        if key not in _NOT_HASHED
+    }
     # Paths say where things lie, not what they are.
     settings |= {"data": dataset.name, "encoder": [encoder.name, encoder.sha256]}
     reading = [dataset.task, dataset.label_names, dataset.headline_metric]
-    short = content_hash([settings, reading, data_hash])[:8]
+    short = content_hash([_DEFAULTS, settings, reading, data_hash])[:8]
     name = "-".join([_safe(config.method), _safe(encoder.name), f"seed{config.seed}", short])
     return RunFolder(Path(config.out) / _safe(dataset.name) / name)
 
@@ -101,3 +111,15 @@ def run_folder(config: RunConfig, dataset: DatasetConfig, encoder: EncoderSource
 def _safe(name: str) -> str:
     """Return `name` as a folder name without separators or leading dots."""
     return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"
+
+
+def changed_settings(settings: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return what differs from the defaults, nested mappings likewise."""
+    changed: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and isinstance(defaults.get(key), dict):
+            if inner := changed_settings(value, defaults[key]):
+                changed[key] = inner
+        elif value != defaults.get(key):
+            changed[key] = value
+    return changed

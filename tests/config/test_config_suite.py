@@ -2,10 +2,10 @@
 
 import pytest
 
-from mhclf.config.suite import SuiteConfig, read_suite, suite_cells
+from mhclf.config.suite import GridConfig, SuiteConfig, read_suite, suite_cells
 from mhclf.errors import ConfigError
 
-GRID = {"name": "s", "datasets": ("a", "b"), "methods": ("finetune", "supcon"), "seeds": (1, 2)}
+GRID = {"datasets": ("a", "b"), "methods": ("finetune", "supcon"), "seeds": (1, 2)}
 
 
 @pytest.fixture
@@ -24,19 +24,50 @@ def recipes(tmp_path):
         ({"methods": ("finetune", "finetune")}, "methods: give one or more different values."),
         ({"seeds": (1, 1)}, "seeds: give one or more different values."),
         ({"encoders": ()}, "encoders: give one or more different values."),
-        ({"baseline": "finetun"}, "baseline: 'finetun' is none of the methods. Did you mean 'finetune'?"),
+    ],
+)
+def test_a_grid_that_does_not_fit(over, message):
+    with pytest.raises(ConfigError) as error:
+        GridConfig(**(GRID | over))
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ({"grids": ()}, "grids: give one or more, each with datasets, methods and seeds."),
+        ({"baselines": ("finetun",)}, "baselines: 'finetun' is none of the methods. Did you mean 'finetune'?"),
         ({"dataset_settings": {"c": {}}}, "dataset_settings: 'c' is none of the datasets."),
         ({"dataset_settings": {"a": None}}, "dataset_settings: a: expected a mapping of run settings."),
     ],
 )
 def test_a_suite_that_does_not_fit(over, message):
     with pytest.raises(ConfigError) as error:
-        SuiteConfig(**(GRID | over))
+        SuiteConfig(**({"name": "s", "grids": (GridConfig(**GRID),)} | over))
     assert str(error.value) == message
 
 
+def test_grids_follow_each_other_and_a_shared_cell_runs_once(recipes):
+    first = GridConfig(("a",), ("finetune",), (1, 2))
+    second = GridConfig(("b", "a"), ("supcon", "finetune"), (1,), ("m",), {"trainer": {"epochs": 7}})
+    suite = SuiteConfig("s", (first, second, GridConfig(("a",), ("finetune", "supcon"), (1,))))
+    cells = suite_cells(suite, recipes, {})
+    assert [(c.data, c.method, c.encoder, c.seed, c.trainer.epochs) for c in cells] == [
+        ("a", "finetune", "minilm", 1, 4),
+        ("a", "finetune", "minilm", 2, 4),
+        ("b", "supcon", "m", 1, 7),
+        ("b", "finetune", "m", 1, 7),
+        ("a", "supcon", "m", 1, 7),
+        ("a", "finetune", "m", 1, 7),
+        ("a", "supcon", "minilm", 1, 4),
+    ]
+    assert (suite.datasets, suite.methods, suite.encoders) == (("a", "b"), ("finetune", "supcon"), ("minilm", "m"))
+    assert suite.lines("a") == (("minilm", "finetune"), ("minilm", "supcon"), ("m", "finetune"), ("m", "supcon"))
+    assert suite.lines("b") == (("m", "finetune"), ("m", "supcon"))
+
+
 def test_cells_run_seed_by_seed(recipes):
-    cells = suite_cells(SuiteConfig(**GRID, encoders=("m", "n")), recipes, {})
+    cells = suite_cells(SuiteConfig("s", (GridConfig(**GRID, encoders=("m", "n")),)), recipes, {})
     order = [(cell.seed, cell.data, cell.encoder, cell.method) for cell in cells]
     assert order == [
         (seed, data, encoder, method)
@@ -49,7 +80,8 @@ def test_cells_run_seed_by_seed(recipes):
 
 def test_command_line_over_cell_over_data_set_over_suite_over_recipe(recipes):
     suite = SuiteConfig(
-        **GRID,
+        "s",
+        (GridConfig(**GRID),),
         settings={"report": False, "trainer": {"epochs": 3}, "optim": {"lr": 1e-3}, "limit": 50, "seed": 99},
         dataset_settings={"b": {"trainer": {"epochs": 2}}},
     )
@@ -61,7 +93,7 @@ def test_command_line_over_cell_over_data_set_over_suite_over_recipe(recipes):
 
 
 def test_a_wrong_setting_names_its_key(recipes):
-    suite = SuiteConfig(**GRID, settings={"optim": {"lrr": 1}})
+    suite = SuiteConfig("s", (GridConfig(**GRID),), settings={"optim": {"lrr": 1}})
     with pytest.raises(ConfigError) as error:
         suite_cells(suite, recipes, {})
     assert str(error.value) == (
@@ -77,19 +109,21 @@ def write(folder, text, name="s"):
 
 
 def test_a_suite_is_read_by_name(tmp_path):
-    write(tmp_path, "name: s\ndatasets: [a]\nmethods: [finetune]\nseeds: [1, 2]\n")
-    assert read_suite(tmp_path, "s") == SuiteConfig("s", ("a",), ("finetune",), (1, 2))
+    write(tmp_path, "name: s\ngrids: [{datasets: [a], methods: [finetune], seeds: [1, 2]}]\n")
+    assert read_suite(tmp_path, "s") == SuiteConfig("s", (GridConfig(("a",), ("finetune",), (1, 2)),))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: t\ndatasets: [a]\nmethods: [finetune]\nseeds: [1]\n",
+        ("name: t\ngrids: [{datasets: [a], methods: [finetune], seeds: [1]}]\n",
          "{}: name: is 't', expected 's' as in the file name."),
-        ("name: s\ndatasets: [a]\nmethods: [finetune]\n", "{}: the key 'seeds' is missing. Add a line 'seeds: ...'."),
-        ("name: s\ndatasets: [a]\nmethods: [x]\nseeds: [1]\n", "{}: baseline: 'finetune' is none of the methods."),
-        ("name: s\ndatasets: [a]\nmethods: [finetune]\nseeds: [one]\n",
-         "{}: seeds[0]: is 'one' (str), expected a whole number."),
+        ("name: s\ngrids: [{datasets: [a], methods: [finetune]}]\n",
+         "{}: grids[0]: the key 'seeds' is missing. Add a line 'seeds: ...'."),
+        ("name: s\ngrids: [{datasets: [a], methods: [x], seeds: [1]}]\n",
+         "{}: baselines: 'finetune' is none of the methods."),
+        ("name: s\ngrids: [{datasets: [a], methods: [finetune], seeds: [one]}]\n",
+         "{}: grids[0]: seeds[0]: is 'one' (str), expected a whole number."),
         ("name: [\n", "{}, line 2, column 1: not valid YAML: expected the node content, but found '<stream end>'."),
     ],
 )  # fmt: skip

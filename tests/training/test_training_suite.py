@@ -7,7 +7,7 @@ import pytest
 from support import LINEAR, SENTENCES
 
 from mhclf.config.run import TrainerConfig
-from mhclf.config.suite import SuiteConfig
+from mhclf.config.suite import GridConfig, SuiteConfig
 from mhclf.evaluation import hierarchical_interval, paired_correctness
 from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_records, write_suite_records
 from mhclf.results.suite_table import suite_markdown
@@ -28,7 +28,8 @@ def cells(tiny_config, tiny_multilabel):
 
 
 SUITE = SuiteConfig(
-    "tiny", ("tiny", "tiny_multilabel"), ("tfidf_lr", "finetune", "lara_supcon"), (1, 2), encoders=("tiny-bert",)
+    "tiny",
+    (GridConfig(("tiny", "tiny_multilabel"), ("tfidf_lr", "finetune", "lara_supcon"), (1, 2), ("tiny-bert",)),),
 )
 
 
@@ -101,7 +102,7 @@ def test_encoders_have_rows_of_their_own(tiny_config, encoder_folder):
     short = {"trainer": TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"), "method": "finetune"}
     folders = [str(encoder_folder("bert")), str(encoder_folder("electra"))]
     done = carry_out([tiny_config(**short, encoder=folder) for folder in folders], lambda number, cell: None)
-    suite = SuiteConfig("two", (done[0].config.data,), ("finetune",), (1,), encoders=tuple(folders))
+    suite = SuiteConfig("two", (GridConfig((done[0].config.data,), ("finetune",), (1,), tuple(folders)),))
     records = gather(done)
     table = suite_markdown(suite, records, "make it")
     for summary in records.summaries:
