@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from mhclf.losses.classification import CLASSIFICATION_LOSSES
+from mhclf.losses.classification import likelihood
 from mhclf.models.encoder import build_encoder
 from mhclf.models.heads import HEADS
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
@@ -23,9 +23,9 @@ class MhclfConfig(PreTrainedConfig):
     ----------
     encoder : dict
         `encoder.config.to_dict()`.
-    task, aggregation, pooling, dropout
+    task, aggregation, pooling, dropout, last_layers, initial_gate, abstain, chunks
         See `mhclf.models.network.NetworkConfig`.
-    max_length : int
+    post_length : int
         Tokens per post in training; the tokenizer saved beside the model cuts there.
     """
 
@@ -38,6 +38,10 @@ class MhclfConfig(PreTrainedConfig):
         aggregation: str = "last",
         pooling: str = "mean",
         dropout: float = 0.1,
+        last_layers: int = 4,
+        initial_gate: float = 0.1,
+        abstain: bool = False,
+        chunks: bool = False,
         post_length: int = 256,
         **kwargs: Any,  # the base class's own fields (id2label, architectures, ...), which it checks
     ) -> None:
@@ -46,6 +50,10 @@ class MhclfConfig(PreTrainedConfig):
         self.aggregation = aggregation
         self.pooling = pooling
         self.dropout = dropout
+        self.last_layers = last_layers
+        self.initial_gate = initial_gate
+        self.abstain = abstain
+        self.chunks = chunks
         self.post_length = post_length
         super().__init__(**kwargs)
 
@@ -53,7 +61,17 @@ class MhclfConfig(PreTrainedConfig):
         """Return the part that our network takes."""
         names: dict[Any, str] = dict(self.id2label or {})
         labels = tuple(names[index] for index in range(len(names)))
-        return NetworkConfig(self.task, labels, self.aggregation, self.pooling, self.dropout)
+        return NetworkConfig(
+            self.task,
+            labels,
+            self.aggregation,
+            self.pooling,
+            self.dropout,
+            last_layers=self.last_layers,
+            initial_gate=self.initial_gate,
+            abstain=self.abstain,
+            chunks=self.chunks,
+        )
 
 
 class MhclfForSequenceClassification(PreTrainedModel):
@@ -91,7 +109,7 @@ class MhclfForSequenceClassification(PreTrainedModel):
         if token_type_ids is not None:
             batch["token_type_ids"] = token_type_ids
         logits = self.network(batch).logits
-        loss = CLASSIFICATION_LOSSES.get(self.config.task)(logits, labels) if labels is not None else None
+        loss = likelihood(self.config.task, logits, labels) if labels is not None else None
         if not return_dict:
             return (logits,) if loss is None else (loss, logits)
         return SequenceClassifierOutput(loss=loss, logits=logits)
@@ -108,6 +126,10 @@ def to_hugging_face(network: ClassifierNetwork, post_length: int) -> MhclfForSeq
         aggregation=network.config.aggregation,
         pooling=network.config.pooling,
         dropout=network.config.dropout,
+        last_layers=network.config.last_layers,
+        initial_gate=network.config.initial_gate,
+        abstain=network.config.abstain,
+        chunks=network.config.chunks,
         post_length=post_length,
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from mhclf.config.run import ContrastiveConfig, ModelConfig
+from mhclf.config.loss import ContrastiveConfig
+from mhclf.config.model import ModelConfig
 
 FAMILIES = ("bert", "roberta", "mpnet", "distilbert", "electra", "deberta-v2", "xlnet", "modernbert")
 

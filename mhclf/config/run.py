@@ -1,9 +1,12 @@
 """Every setting of one run; each key is also an option of the front doors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
+from mhclf.config.loss import ContrastiveConfig, LossConfig
+from mhclf.config.model import LongPostsConfig, LoraConfig, ModelConfig
+from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.errors import ConfigError
 
 
@@ -54,150 +57,6 @@ class SubsetConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """The network.
-
-    Attributes
-    ----------
-    kind : str
-        `transformer`, or `tfidf_lr` for the linear baseline.
-    aggregation : str
-        How layers become one vector: `last`, `layer_attentive_residual`.
-    pooling : str
-        How tokens become one vector: `mean`, `cls`, `max`.
-    dropout : float
-        Before the head.
-    attention : str
-        Attention kernel; `auto` takes `eager` on a CPU for short posts, where it was measured faster, else `sdpa`.
-    """
-
-    kind: Literal["transformer", "tfidf_lr"] = "transformer"
-    aggregation: str = "layer_attentive_residual"
-    pooling: str = "mean"
-    dropout: float = 0.1
-    attention: Literal["auto", "sdpa", "eager"] = "auto"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"model: dropout: is {self.dropout}, expected a share from 0 to below 1.")
-
-
-@dataclass(frozen=True)
-class ContrastiveConfig:
-    """The supervised contrastive term.
-
-    Attributes
-    ----------
-    weight : float
-        Largest weight of the term; 0 turns it off.
-    temperature : float
-        Divides cosine similarities.
-    ramp : str
-        How the weight grows from 0: `constant` (does not), `linear`, `cosine`, `step`.
-    ramp_share : float
-        Share of all steps over which it grows.
-    projection_size : int
-        Width of the projection head's output.
-    """
-
-    weight: float = 0.5
-    temperature: float = 0.1
-    ramp: str = "linear"
-    ramp_share: float = 0.5
-    projection_size: int = 128
-
-    def __post_init__(self) -> None:
-        if self.weight < 0 or self.temperature <= 0 or not 0 < self.ramp_share <= 1 or self.projection_size < 1:
-            raise ConfigError(
-                "contrastive: needs weight >= 0, temperature > 0, 0 < ramp_share <= 1 and projection_size >= 1; "
-                f"got {self.weight}, {self.temperature}, {self.ramp_share}, {self.projection_size}."
-            )
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """The optimiser: AdamW with linear warm-up and decay.
-
-    Attributes
-    ----------
-    lr : float
-        Learning rate of the encoder.
-    head_lr : float
-        Learning rate of what starts from scratch: aggregation, projection, head.
-    weight_decay : float
-        For weights, not for biases and norms.
-    warmup : float
-        Share of all steps over which the learning rate grows.
-    gradient_clip : float
-        Largest norm of all gradients together; 0 turns clipping off.
-    """
-
-    lr: float = 1e-4
-    head_lr: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    gradient_clip: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.lr < 0 or self.head_lr < 0 or not 0 <= self.warmup < 1:
-            raise ConfigError("optim: needs lr >= 0, head_lr >= 0 and 0 <= warmup < 1.")
-        if self.weight_decay < 0 or self.gradient_clip < 0:
-            raise ConfigError("optim: needs weight_decay >= 0 and gradient_clip >= 0.")
-
-
-@dataclass(frozen=True)
-class BatchConfig:
-    """Batches of posts of similar length.
-
-    Attributes
-    ----------
-    size : int
-        Posts in a batch.
-    max_tokens : int
-        Fewer posts where padding included this would be passed; it caps memory only.
-    by_length : bool
-        Off gives plain random batches.
-    """
-
-    size: int = 32
-    max_tokens: int = 16384
-    by_length: bool = True
-
-    def __post_init__(self) -> None:
-        if self.size < 1 or self.max_tokens < 1:
-            raise ConfigError("batch: size and max_tokens must be 1 or more.")
-
-
-@dataclass(frozen=True)
-class TrainerConfig:
-    """How long and on what to train.
-
-    Attributes
-    ----------
-    epochs : int
-        Passes over train.
-    accelerator : str
-        Lightning's name: `auto`, `cpu`, `gpu`, ...
-    precision : str
-        `auto` is bf16 where the processor has it, else fp32. Saved predictions are always computed in fp32.
-    threads : int
-        Threads of torch on the CPU; 0 leaves its default.
-    keep_checkpoints : bool
-        Keep `checkpoints/` when the run is complete; `model/` always stays.
-    """
-
-    epochs: int = 4
-    accelerator: str = "auto"
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    threads: int = 0
-    keep_checkpoints: bool = True
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.threads < 0:
-            raise ConfigError("trainer: epochs must be 1 or more and threads 0 or more.")
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """The run.
 
@@ -229,6 +88,12 @@ class RunConfig:
         Open the test set; off while you explore.
     report : bool
         Draw figures, report and model card; suites leave them out, and a later start of the same run adds them.
+    auxiliary : list of str
+        Data sets that are learnt beside `data` with heads of their own, or `shared` for those that its YAML names
+        under `shares_text_with`; their posts that stand in validation or test
+        of `data` are left out.
+    auxiliary_weight : float
+        Weight of their losses together.
     protocol : str
         `sound`, the only one that a training run can follow so far.
     """
@@ -247,13 +112,18 @@ class RunConfig:
     test: bool = True
     report: bool = True
     protocol: Literal["sound", "welldunn-2024", "mentallama-2024"] = "sound"
-    audit: AuditConfig = AuditConfig()
-    subset: SubsetConfig = SubsetConfig()
-    model: ModelConfig = ModelConfig()
-    contrastive: ContrastiveConfig = ContrastiveConfig()
-    optim: OptimConfig = OptimConfig()
-    batch: BatchConfig = BatchConfig()
-    trainer: TrainerConfig = TrainerConfig()
+    auxiliary: tuple[str, ...] = ()
+    auxiliary_weight: float = 1.0
+    audit: AuditConfig = field(default_factory=AuditConfig)
+    subset: SubsetConfig = field(default_factory=SubsetConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    long: LongPostsConfig = field(default_factory=LongPostsConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -265,6 +135,10 @@ class RunConfig:
         # Validation rows are drawn with split_seed + 1000.
         if self.split_seed is not None and not 0 <= self.split_seed < 2**31:
             raise ConfigError(f"split_seed: is {self.split_seed}, expected a whole number from 0 to 2**31 - 1.")
+        if self.auxiliary_weight <= 0:
+            raise ConfigError(f"auxiliary_weight: is {self.auxiliary_weight}, expected above 0.")
+        if self.data in self.auxiliary:
+            raise ConfigError(f"auxiliary: '{self.data}' is the data set itself. Leave it out.")
         if self.protocol != "sound":
             raise ConfigError(f"protocol: '{self.protocol}' cannot be replayed by a training run yet; use 'sound'.")
 

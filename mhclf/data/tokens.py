@@ -1,6 +1,6 @@
 """Token batches: posts tokenised once, batched by similar length, padded to a few widths."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from mhclf.config.run import BatchConfig
+from mhclf.config.model import FROM_START, LongPostsConfig
+from mhclf.data.long_posts import Reading, read_positions
+from mhclf.errors import ConfigError
+
+CHUNK_POSTS = "chunk_posts"
+"""Key of a batch of chunks: the number of each row's post within the batch."""
 
 _WIDTH_STEP = 8
 """Batches are padded to a multiple of this, so that kernels meet few shapes."""
@@ -24,20 +29,25 @@ class Batch:
     Attributes
     ----------
     inputs : dict of Tensor
-        What the encoder takes, each (batch, tokens).
+        What the encoder takes, each (batch, tokens). Where posts are read in chunks, rows are chunks, and
+        `CHUNK_POSTS` says whose.
     targets : Tensor
         Class numbers (batch,) or 0/1 labels (batch, labels).
     rows : Tensor
         Positions in the table, shape (batch,).
+    confidence : Tensor
+        Share of annotators behind each label, shape (batch,); NaN where it is not known.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
     rows: Tensor
+    confidence: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device (Lightning calls this)."""
-        return Batch({k: v.to(device) for k, v in self.inputs.items()}, self.targets.to(device), self.rows.to(device))
+        inputs = {key: value.to(device) for key, value in self.inputs.items()}
+        return Batch(inputs, self.targets.to(device), self.rows.to(device), self.confidence.to(device))
 
 
 def encode_posts(
@@ -82,9 +92,18 @@ class TokenisedPosts(Dataset[int]):
     targets : array
         Shape (n,) or (n, labels); zeros where there is no gold.
     max_length : int
-        Longer posts are cut at the end; `truncated` counts them.
+        Tokens that the encoder reads at once.
     contexts : sequence of str, optional
         Read before each post as the first segment, as much of its end as there is room beside the whole post.
+    long : LongPostsConfig
+        What is read of longer posts; `truncated` counts those that are not read whole.
+    confidence : array, optional
+        Share of annotators behind each label, shape (n,).
+
+    Raises
+    ------
+    ConfigError
+        If long posts are to be read otherwise than from their start beside contexts.
     """
 
     def __init__(
@@ -94,20 +113,61 @@ class TokenisedPosts(Dataset[int]):
         targets: npt.NDArray[np.int64],
         max_length: int,
         contexts: Sequence[str] | None = None,
+        long: LongPostsConfig = FROM_START,
+        confidence: npt.NDArray[Any] | None = None,
     ) -> None:
+        self.targets = torch.from_numpy(np.ascontiguousarray(targets))
+        known = np.full(len(texts), np.nan) if confidence is None else np.asarray(confidence, dtype=np.float64)
+        self.confidence = torch.from_numpy(known).float()
+        self.in_chunks = long.strategy == "chunks"
+        if long.strategy == "head":
+            self.truncated = self._read_heads(tokenizer, texts, max_length, contexts)
+        elif contexts is not None and any(contexts):
+            raise ConfigError(f"long: '{long.strategy}' cannot be read beside contexts. Use --long.strategy head.")
+        else:
+            self.truncated = self._read_pieces(tokenizer, texts, Reading(max_length, long))
+        piece_lengths = [[len(self.input_ids[piece]) for piece in own] for own in self.pieces]
+        self.lengths = np.array([len(own) * max(own) for own in piece_lengths], dtype=np.int64)
+        self._padding = (tokenizer.pad_token_id or 0, tokenizer.pad_token_type_id, tokenizer.padding_side == "left")
+
+    def _read_heads(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        texts: Sequence[str],
+        max_length: int,
+        contexts: Sequence[str] | None,
+    ) -> int:
+        """Keep the start of each post; returns how many are cut."""
         encoded = encode_posts(tokenizer, texts, max_length, contexts)
         self.input_ids: list[list[int]] = encoded["input_ids"]
         self.token_type_ids: list[list[int]] | None = encoded.get("token_type_ids")
-        self.targets = torch.from_numpy(np.ascontiguousarray(targets))
-        self.lengths = np.array([len(ids) for ids in self.input_ids], dtype=np.int64)
+        self.pieces = [range(row, row + 1) for row in range(len(texts))]
         # A post of just this length may be whole: only those are tokenised again, uncut and without context.
-        full = [text for text, length in zip(texts, self.lengths, strict=True) if length >= max_length]
+        full = [text for text, ids in zip(texts, self.input_ids, strict=True) if len(ids) >= max_length]
         uncut = tokenizer(full, truncation=False, verbose=False)["input_ids"] if full else []
-        self.truncated = sum(len(ids) > max_length for ids in uncut)
-        self._padding = (tokenizer.pad_token_id or 0, tokenizer.pad_token_type_id, tokenizer.padding_side == "left")
+        return sum(len(ids) > max_length for ids in uncut)
+
+    def _read_pieces(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], reading: Reading) -> int:
+        """Keep other parts of each post; returns how many are not read whole."""
+        whole = tokenizer(
+            list(texts), truncation=False, verbose=False, return_special_tokens_mask=True, return_attention_mask=False
+        )
+        types = whole.get("token_type_ids")
+        self.input_ids, self.token_type_ids = [], None if types is None else []
+        self.pieces = []
+        unread = 0
+        for row, ids in enumerate(whole["input_ids"]):
+            positions = read_positions(whole["special_tokens_mask"][row], reading)
+            self.pieces.append(range(len(self.input_ids), len(self.input_ids) + len(positions)))
+            unread += len({place for piece in positions for place in piece}) < len(ids)
+            for piece in positions:
+                self.input_ids.append([ids[place] for place in piece])
+                if self.token_type_ids is not None:
+                    self.token_type_ids.append([types[row][place] for place in piece])
+        return unread
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self.pieces)
 
     def __getitem__(self, row: int) -> int:
         return row
@@ -115,80 +175,22 @@ class TokenisedPosts(Dataset[int]):
     def collate(self, rows: Sequence[int]) -> Batch:
         """Pad the posts at these positions to one width."""
         pad, pad_type, left = self._padding
-        width = -(-int(self.lengths[list(rows)].max()) // _WIDTH_STEP) * _WIDTH_STEP
+        pieces = [piece for row in rows for piece in self.pieces[row]]
+        width = -(-max(len(self.input_ids[piece]) for piece in pieces) // _WIDTH_STEP) * _WIDTH_STEP
         inputs = {
-            "input_ids": torch.full((len(rows), width), pad),
-            "attention_mask": torch.zeros((len(rows), width), dtype=torch.int64),
+            "input_ids": torch.full((len(pieces), width), pad),
+            "attention_mask": torch.zeros((len(pieces), width), dtype=torch.int64),
         }
         if self.token_type_ids is not None:
-            inputs["token_type_ids"] = torch.full((len(rows), width), pad_type)
-        for place, row in enumerate(rows):
-            length = int(self.lengths[row])
+            inputs["token_type_ids"] = torch.full((len(pieces), width), pad_type)
+        for place, piece in enumerate(pieces):
+            length = len(self.input_ids[piece])
             where = slice(width - length, width) if left else slice(0, length)
-            inputs["input_ids"][place, where] = torch.tensor(self.input_ids[row])
+            inputs["input_ids"][place, where] = torch.tensor(self.input_ids[piece])
             inputs["attention_mask"][place, where] = 1
             if self.token_type_ids is not None:
-                inputs["token_type_ids"][place, where] = torch.tensor(self.token_type_ids[row])
-        return Batch(inputs, self.targets[list(rows)], torch.tensor(list(rows)))
-
-
-class LengthBatches(Sampler[list[int]]):
-    """Batches of posts of similar length, in an order that is shuffled anew each epoch.
-
-    Parameters
-    ----------
-    lengths : array of int
-        Tokens of each post.
-    config : BatchConfig
-        `size` posts a batch; fewer where `max_tokens` would be passed; `by_length` off gives plain random batches.
-    seed : int or None
-        None keeps the posts in order of length, longest first, for prediction.
-    """
-
-    def __init__(self, lengths: npt.NDArray[np.int64], config: BatchConfig, seed: int | None) -> None:
-        self.lengths, self.config, self.seed, self.epoch = lengths, config, seed, 0
-
-    @property
-    def sampler(self) -> "LengthBatches":
-        """Itself: Lightning looks for `set_epoch` on the sampler of a batch sampler."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch's order; called by Lightning, also when a run is resumed."""
-        self.epoch = epoch
-
-    def batches(self) -> list[list[int]]:
-        """Return this epoch's batches; every post is in exactly one."""
-        if self.seed is None:
-            return self._cut(np.argsort(-self.lengths, kind="stable"))
-        generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(len(self.lengths))
-        if self.config.by_length:
-            # A stable sort of shuffled posts: equal lengths meet other neighbours each epoch.
-            order = order[np.argsort(self.lengths[order], kind="stable")]
-        batches = self._cut(order)
-        return [batches[index] for index in generator.permutation(len(batches))]
-
-    def _cut(self, order: npt.NDArray[np.int64]) -> list[list[int]]:
-        batches: list[list[int]] = []
-        longest = 0
-        for row in order.tolist():
-            longest = max(longest, int(self.lengths[row]))
-            full = not batches or len(batches[-1]) >= self.config.size
-            if full or (len(batches[-1]) + 1) * longest > self.config.max_tokens:
-                batches.append([])
-                longest = int(self.lengths[row])
-            batches[-1].append(row)
-        return batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        # A generator: Lightning asks for the first iterator before it says at which epoch a resumed run stands.
-        yield from self.batches()
-
-    def __len__(self) -> int:
-        return len(self.batches())
-
-
-def batch_loader(posts: TokenisedPosts, config: BatchConfig, seed: int | None) -> DataLoader[Any]:
-    """Return a loader of `Batch`es; see `LengthBatches` for `seed`."""
-    return DataLoader(posts, batch_sampler=LengthBatches(posts.lengths, config, seed), collate_fn=posts.collate)
+                inputs["token_type_ids"][place, where] = torch.tensor(self.token_type_ids[piece])
+        if self.in_chunks:
+            owners = [place for place, row in enumerate(rows) for _ in self.pieces[row]]
+            inputs[CHUNK_POSTS] = torch.tensor(owners)
+        return Batch(inputs, self.targets[list(rows)], torch.tensor(list(rows)), self.confidence[list(rows)])

@@ -4,36 +4,47 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mhclf.registry import Registry
 
 
-def positive_weights(targets: Tensor) -> Tensor:
-    """Return how much each pair of posts counts as a positive one.
+def positive_weights(targets: Tensor, others: Tensor, levels: int = 0) -> Tensor:
+    r"""Return how much each pair of posts counts as a positive one.
 
     Parameters
     ----------
-    targets : Tensor
-        Class numbers (batch,), or 0/1 labels (batch, labels).
+    targets, others : Tensor
+        Class numbers (n,) and (m,), or 0/1 labels (n, labels) and (m, labels).
+    levels : int
+        For ordered labels their number, else 0.
 
     Returns
     -------
     Tensor
-        Shape (batch, batch), in [0, 1], zero on the diagonal: 1 for equal classes; for several labels the Jaccard
-        overlap of the label sets, which is the same thing for one-hot labels. A post without labels has no positives.
+        Shape (n, m), in [0, 1]: 1 for equal classes. For several labels the Jaccard overlap of the label sets, which
+        is the same thing for one-hot labels; a post without labels has no positives. With `levels`,
+        :math:`1 - |y_i - y_j| / (levels - 1)`, which is the same thing for two levels.
     """
     if targets.ndim == 1:
-        weights = (targets[:, None] == targets[None, :]).float()
-    else:
-        labels = targets.float()
-        shared = labels @ labels.T
-        either = labels.sum(dim=1)[:, None] + labels.sum(dim=1)[None, :] - shared
-        weights = shared / either.clamp(min=1)
-    return weights.fill_diagonal_(0)
+        if levels:
+            distance = (targets[:, None] - others[None, :]).abs().float()
+            return 1 - distance / max(1, levels - 1)
+        return (targets[:, None] == others[None, :]).float()
+    labels, theirs = targets.float(), others.float()
+    shared = labels @ theirs.T
+    either = labels.sum(dim=1)[:, None] + theirs.sum(dim=1)[None, :] - shared
+    return shared / either.clamp(min=1)
 
 
-def supervised_contrastive(projections: Tensor, targets: Tensor, temperature: float) -> Tensor:
+def supervised_contrastive(
+    projections: Tensor,
+    targets: Tensor,
+    temperature: float,
+    *,
+    levels: int = 0,
+    earlier: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     r"""Pull posts of one class together, push others away.
 
     .. math::
@@ -50,16 +61,25 @@ def supervised_contrastive(projections: Tensor, targets: Tensor, temperature: fl
         Class numbers (batch,) or 0/1 labels (batch, labels).
     temperature : float
         Above 0.
+    levels : int
+        For ordered labels their number: nearer levels are more positive. 0 takes equal labels only.
+    earlier : tuple of Tensor, optional
+        Projections and targets of earlier posts, which :math:`p` and :math:`a` run over, too, but :math:`i` does not.
 
     Returns
     -------
     Tensor
         Scalar; 0 with a (zero) gradient where no post has a positive.
     """
-    similarities = projections.float() @ projections.float().T / temperature
-    itself = torch.eye(len(projections), dtype=torch.bool, device=projections.device)
+    ours = projections.float()
+    candidates, their_targets = ours, targets
+    if earlier is not None:
+        candidates = torch.cat([ours, earlier[0].float()])
+        their_targets = torch.cat([targets, earlier[1]])
+    similarities = ours @ candidates.T / temperature
+    itself = torch.eye(*similarities.shape, dtype=torch.bool, device=ours.device)
     log_share = similarities - similarities.masked_fill(itself, -torch.inf).logsumexp(dim=1, keepdim=True)
-    weights = positive_weights(targets)
+    weights = positive_weights(targets, their_targets, levels).masked_fill(itself, 0.0)
     totals = weights.sum(dim=1)
     anchors = totals > 0
     if not anchors.any():
@@ -67,6 +87,42 @@ def supervised_contrastive(projections: Tensor, targets: Tensor, temperature: fl
         return projections.sum() * 0.0
     per_anchor = -(weights * log_share.masked_fill(itself, 0.0))[anchors].sum(dim=1) / totals[anchors]
     return per_anchor.mean()
+
+
+class FeatureQueue(nn.Module):
+    """The projections and targets of the last posts (cross-batch memory, Wang et al. 2020, arXiv:1912.06798).
+
+    Parameters
+    ----------
+    length : int
+        Posts that are kept.
+    size : int
+        Width of a projection.
+    labels : int
+        Columns of the targets; 0 for class numbers.
+    """
+
+    projections: Tensor
+    targets: Tensor
+    filled: Tensor
+
+    def __init__(self, length: int, size: int, labels: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("projections", torch.zeros(length, size))
+        self.register_buffer("targets", torch.zeros((length, labels) if labels else (length,), dtype=torch.int64))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    def content(self) -> tuple[Tensor, Tensor] | None:
+        """Return what is kept, newest first, or None before the first posts."""
+        filled = int(self.filled)
+        return (self.projections[:filled].clone(), self.targets[:filled].clone()) if filled else None
+
+    def add(self, projections: Tensor, targets: Tensor) -> None:
+        """Put posts in front; the oldest ones leave."""
+        length = len(self.projections)
+        for buffer, new in ((self.projections, projections.detach().to(self.projections)), (self.targets, targets)):
+            buffer.copy_(torch.cat([new, buffer])[:length])
+        self.filled.fill_(min(length, int(self.filled) + len(projections)))
 
 
 Ramp = Callable[[float], float]

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from mhclf.config.run import ContrastiveConfig
-from mhclf.losses.classification import CLASSIFICATION_LOSSES
-from mhclf.losses.contrastive import RAMPS, supervised_contrastive
+from mhclf.config.loss import ContrastiveConfig, LossConfig
+from mhclf.losses.classification import LOSSES, Targets
+from mhclf.losses.contrastive import RAMPS, FeatureQueue, supervised_contrastive
+from mhclf.losses.gather import every_process_sums, gathered
 from mhclf.models.network import NetworkOutput
 
 
 @dataclass(frozen=True)
 class LossParts:
-    """A loss and what it is made of; `contrastive` is unweighted."""
+    """A loss over the posts of all processes and what it is made of; `contrastive` is unweighted."""
 
     total: Tensor
     classification: Tensor
@@ -20,36 +21,71 @@ class LossParts:
     contrastive_weight: float
 
 
-class Objective:
+@dataclass(frozen=True)
+class TrainFacts:
+    """What a loss must know of the train posts.
+
+    Attributes
+    ----------
+    task : str
+    class_counts : Tensor
+        Posts of each label, shape (labels,).
+    posts : int
+    """
+
+    task: str
+    class_counts: Tensor
+    posts: int
+
+
+class Objective(nn.Module):
     """`L = L_classification + w(t) L_contrastive`, with `w` growing over the steps.
+
+    Under several processes, both are those of all their posts together, and so are the gradients after ddp's average.
 
     Parameters
     ----------
-    task : str
+    facts : TrainFacts
+    loss : LossConfig
         Names the classification loss.
     contrastive : ContrastiveConfig
-        Weight, temperature and ramp.
+        Weight, temperature, ramp, queue.
     """
 
-    def __init__(self, task: str, contrastive: ContrastiveConfig) -> None:
-        self.classification = CLASSIFICATION_LOSSES.get(task)
+    def __init__(self, facts: TrainFacts, loss: LossConfig, contrastive: ContrastiveConfig) -> None:
+        super().__init__()
+        self.task = facts.task
+        self.classification = LOSSES.get(loss.name)(facts.task, loss, facts.class_counts, facts.posts)
         self.ramp = RAMPS.get(contrastive.ramp)
         self.config = contrastive
+        labels = len(facts.class_counts)
+        self.levels = labels if contrastive.ordinal and facts.task == "ordinal" else 0
+        self.queue: FeatureQueue | None = None
+        if contrastive.weight > 0 and contrastive.queue:
+            columns = labels if facts.task == "multilabel" else 0
+            self.queue = FeatureQueue(contrastive.queue, contrastive.projection_size, columns)
 
-    def __call__(self, output: NetworkOutput, targets: Tensor, training_progress: float) -> LossParts:
+    def forward(self, output: NetworkOutput, targets: Targets, training_progress: float) -> LossParts:
         """Compute the loss.
 
         Parameters
         ----------
         output : NetworkOutput
-        targets : Tensor
-            Class numbers (batch,) or 0/1 labels (batch, labels).
+        targets : Targets
         training_progress : float
             Share of all steps done, in [0, 1].
         """
-        classification = self.classification(output.logits, targets)
+        everyone = gathered(targets.labels)
+        per_post = self.classification(output, targets, everyone, training_progress)
+        classification = every_process_sums(gathered(per_post).mean())
         if output.projection is None or self.config.weight == 0:
             return LossParts(classification, classification, None, 0.0)
-        contrastive = supervised_contrastive(output.projection, targets, self.config.temperature)
+        projections = gathered(output.projection)
+        earlier = self.queue.content() if self.queue is not None else None
+        contrastive = every_process_sums(
+            supervised_contrastive(projections, everyone, self.config.temperature, levels=self.levels, earlier=earlier)
+        )
+        if self.queue is not None:
+            self.queue.add(projections, everyone)
         weight = self.config.weight * self.ramp(training_progress / self.config.ramp_share)
         return LossParts(classification + weight * contrastive, classification, contrastive, weight)

@@ -131,6 +131,50 @@ def longest_input(encoder: nn.Module) -> int | None:
     return None
 
 
+def encoder_blocks(encoder: nn.Module) -> list[list[nn.Parameter]]:
+    """Return the parameters from the embeddings to the last layer, one list for each step of depth.
+
+    Parameters before the stack of layers stand with the embeddings, those behind it (a last norm) with the last layer.
+
+    Raises
+    ------
+    ConfigError
+        If no stack of layers is found.
+    """
+    count = int(encoder.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
+    stacks = [name for name, item in encoder.named_modules() if isinstance(item, nn.ModuleList) and len(item) == count]
+    if not stacks:
+        raise ConfigError("encoder: its layers are not found. Leave --model.frozen_layers 0 and --optim.layer_decay 1.")
+    prefix = stacks[0] + "."
+    blocks: list[list[nn.Parameter]] = [[] for _ in range(count + 1)]
+    depth = 0
+    for name, parameter in encoder.named_parameters():
+        if name.startswith(prefix):
+            depth = int(name.removeprefix(prefix).split(".", 1)[0]) + 1
+        elif depth:
+            depth = count
+        blocks[depth].append(parameter)
+    return blocks
+
+
+def freeze(encoder: nn.Module, layers: int) -> None:
+    """Keep the pretrained weights of the embeddings and the first `layers` layers; -1 keeps all.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder has fewer layers.
+    """
+    if layers == -1:
+        encoder.requires_grad_(False)
+    elif layers > 0:
+        blocks = encoder_blocks(encoder)
+        if layers >= len(blocks):
+            raise ConfigError(f"model: frozen_layers: is {layers}, but the encoder has {len(blocks) - 1} layers.")
+        for parameter in (item for block in blocks[: layers + 1] for item in block):
+            parameter.requires_grad_(False)
+
+
 def layer_names(encoder: PreTrainedModel) -> list[str]:
     """Return 'embeddings', 'layer 1', ... in the order of `hidden_states`."""
     count = int(encoder.config.num_hidden_layers)

@@ -110,3 +110,25 @@ class OrdinalHead(MulticlassHead):
         gaps = functional.softplus(self.steps).float()
         between = below[:, 1:] + above[:, :-1] + torch.log(-torch.expm1(-gaps))
         return torch.cat([below[:, :1], between, above[:, -1:]], dim=1)
+
+
+class ReservationHead(nn.Module):
+    """One logit beside those of the labels: how much the model would rather not decide (Liu et al. 2019).
+
+    Softmax over the labels' logits and this one gives the reservation; the labels' own softmax is unchanged by it.
+    """
+
+    def __init__(self, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(hidden, 1)
+
+    def forward(self, representation: Tensor) -> Tensor:
+        """Return reservation logits of shape (batch,)."""
+        logits: Tensor = self.linear(self.dropout(representation)).squeeze(-1)
+        return logits
+
+
+def reservation_share(logits: Tensor, reservation: Tensor) -> Tensor:
+    """Return the reservation's probability, shape (batch,), from label logits (batch, labels) and its own (batch,)."""
+    return torch.cat([logits.float(), reservation.float().unsqueeze(-1)], dim=-1).softmax(dim=-1)[:, -1]

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mhclf.models.aggregation import AGGREGATIONS, Aggregated
+from mhclf.data.tokens import CHUNK_POSTS
+from mhclf.models.aggregation import AGGREGATIONS, Aggregated, AggregationOptions
 from mhclf.models.encoder import hidden_states
-from mhclf.models.heads import HEADS, Head
-from mhclf.models.pooling import POOLINGS
+from mhclf.models.heads import HEADS, Head, ReservationHead
+from mhclf.models.pooling import POOLINGS, ChunkPooling
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,20 @@ class NetworkConfig:
     pooling: str = "mean"
     dropout: float = 0.1
     projection_size: int = 0
+    last_layers: int = 4
+    initial_gate: float = 0.1
+    abstain: bool = False
+    chunks: bool = False
 
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """Logits (batch, labels), the aggregated layers, and unit projections (batch, size) or None."""
+    """Logits (batch, labels), the aggregated layers, unit projections (batch, size), reservation logits (batch,)."""
 
     logits: Tensor
     aggregated: Aggregated
-    projection: Tensor | None
+    projection: Tensor | None = None
+    reservation: Tensor | None = None
 
 
 class ProjectionHead(nn.Module):
@@ -55,28 +61,57 @@ class ClassifierNetwork(nn.Module):
         Any Hugging Face encoder.
     config : NetworkConfig
         Names of the parts; looked up in their registries.
+
+    Attributes
+    ----------
+    hidden : int
+        Width of the representation.
     """
 
     def __init__(self, encoder: PreTrainedModel, config: NetworkConfig) -> None:
         super().__init__()
         hidden = int(encoder.config.hidden_size)
+        self.hidden = hidden
         self.config = config
         self.encoder = encoder
-        self.pool = POOLINGS.get(config.pooling)
+        self.pool = POOLINGS.get(config.pooling)(hidden)
+        self.chunk_pool = ChunkPooling(hidden) if config.chunks else None
         self.aggregation = AGGREGATIONS.get(config.aggregation)(
-            layers=int(encoder.config.num_hidden_layers) + 1, hidden=hidden
+            int(encoder.config.num_hidden_layers) + 1,
+            hidden,
+            AggregationOptions(config.last_layers, config.initial_gate),
         )
         self.head: Head = HEADS.get(config.task)(hidden, len(config.labels), config.dropout)
         self.projection = ProjectionHead(hidden, config.projection_size) if config.projection_size else None
+        self.reservation = ReservationHead(hidden, config.dropout) if config.abstain else None
 
     def forward(self, batch: dict[str, Tensor]) -> NetworkOutput:
-        """Classify a batch of `input_ids`, `attention_mask` (and `token_type_ids`), each (batch, tokens)."""
-        states = hidden_states(self.encoder, batch, self.aggregation.every_layer)
-        mask = batch["attention_mask"]
-        summaries = torch.stack([self.pool(state, mask) for state in states], dim=1)
+        """Classify a batch of `input_ids`, `attention_mask` (and `token_type_ids`), each (batch, tokens).
+
+        Where the network reads chunks, rows are chunks, `CHUNK_POSTS` (batch,) says whose, and the output has a row a
+        post; without that key each row is a post of one chunk.
+        """
+        return self.classify(self.summarise(batch))
+
+    def summarise(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return one summary of each layer for each post, shape (posts, layers, hidden)."""
+        inputs = {key: value for key, value in batch.items() if key != CHUNK_POSTS}
+        states = hidden_states(self.encoder, inputs, self.aggregation.every_layer)
+        summaries = torch.stack([self.pool(state, inputs["attention_mask"]) for state in states], dim=1)
+        if self.chunk_pool is not None and CHUNK_POSTS in batch:
+            summaries = self.chunk_pool(summaries, batch[CHUNK_POSTS])
+        return summaries
+
+    def classify(self, summaries: Tensor) -> NetworkOutput:
+        """Return the output for summaries of shape (posts, layers, hidden)."""
         aggregated = self.aggregation(summaries)
-        projection = self.projection(aggregated.representation) if self.projection is not None else None
-        return NetworkOutput(self.head(aggregated.representation), aggregated, projection)
+        representation = aggregated.representation
+        return NetworkOutput(
+            self.head(representation),
+            aggregated,
+            self.projection(representation) if self.projection is not None else None,
+            self.reservation(representation) if self.reservation is not None else None,
+        )
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the pretrained parameters."""

@@ -47,9 +47,11 @@ class TrainingLog(Callback):
         self._epoch_start = self._last = 0.0
         self._posts = 0
         self._losses: list[float] = []
+        self._writes = True
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the file, or cut it back to the checkpoint's step."""
+        """Start the file, or cut it back to the checkpoint's step; only the first of several processes writes."""
+        self._writes = trainer.is_global_zero
         kept = []
         if self.path.is_file() and trainer.global_step:
             with self.path.open(newline="", encoding="utf-8") as file:
@@ -58,7 +60,8 @@ class TrainingLog(Callback):
                         kept.append(row)
         lines = [",".join(self.columns)]
         lines += [",".join(row.get(column) or "" for column in self.columns) for row in kept]
-        write_text(self.path, "\n".join(lines) + "\n")
+        if self._writes:
+            write_text(self.path, "\n".join(lines) + "\n")
         # Also here: the epoch's start hook is left out when a run resumes from an epoch's end.
         self.on_train_epoch_start(trainer, pl_module)
 
@@ -109,6 +112,9 @@ class TrainingLog(Callback):
         self.on_epoch()
 
     def _flush(self) -> None:
+        if not self._writes:
+            self._rows.clear()
+            return
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerows(self._rows)
         self._rows.clear()

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from mhclf.config.run import ModelConfig, TrainerConfig
+from mhclf.config.model import ModelConfig
+from mhclf.config.training import TrainerConfig
 from mhclf.errors import ConfigError
 
 _PACKAGES = ("mhclf", "torch", "transformers", "lightning", "scikit-learn", "numpy", "pandas", "tokenizers", "ftfy")
@@ -46,6 +47,19 @@ def check_accelerator(config: TrainerConfig) -> None:
     """Refuse a GPU that is not there."""
     if config.accelerator in {"gpu", "cuda"} and not torch.cuda.is_available():
         raise ConfigError("trainer: accelerator: no GPU is visible to torch here. Use --trainer.accelerator cpu.")
+
+
+def shares_steps(config: TrainerConfig) -> bool:
+    """Return whether several processes or devices train together."""
+    return config.devices > 1 or int(config.options.get("num_nodes", 1)) > 1
+
+
+def worker_rank() -> int:
+    """Return the number of this process among those that a launcher started for one run; 0 where there is one."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
 
 
 def describe_environment(precision: str, attention: str) -> dict[str, Any]:

@@ -1,35 +1,35 @@
-"""Fitting a network: the trainer, its checkpoints, and going on where a killed run stopped."""
+"""Fitting a network: its parts, its posts, its checkpoints, and going on where a killed run stopped."""
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from transformers import PreTrainedTokenizerBase
 
 from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
-from mhclf.data.tokens import TokenisedPosts, batch_loader
+from mhclf.data.tokens import TokenisedPosts
 from mhclf.errors import ConfigError, RunError
 from mhclf.losses.objective import Objective
-from mhclf.models.encoder import load_encoder, load_tokenizer, longest_input
+from mhclf.models.adapters import add_lora, merge_lora
+from mhclf.models.baselines import build_baseline
+from mhclf.models.encoder import freeze, load_encoder, load_tokenizer, longest_input
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import EncoderSource
-from mhclf.training.callbacks import TrainingLog
-from mhclf.training.environment import quiet_lightning, resolve_precision
+from mhclf.training.auxiliary import AuxiliaryTask
+from mhclf.training.environment import quiet_lightning
+from mhclf.training.facts import train_facts
 from mhclf.training.folder import RunFolder
+from mhclf.training.loaders import PostData
 from mhclf.training.plan import ClassificationPlan, LossNotFiniteError
-
-logger = logging.getLogger(__name__)
+from mhclf.training.trainer import build_trainer
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network (best checkpoint, on the CPU, in fp32) with its tokenizer."""
+    """A trained network with its tokenizer, and how many train posts were not read whole."""
 
     network: ClassifierNetwork
     tokenizer: PreTrainedTokenizerBase
@@ -40,19 +40,56 @@ def build_network(table: PostTable, config: RunConfig, source: EncoderSource, at
     """Build encoder and new parts; the new parts' start depends on the seed alone."""
     encoder = load_encoder(source, attention)
     torch.manual_seed(config.seed)
+    model = config.model
+    if model.kind in {"bilstm", "cnn"}:
+        encoder = build_baseline(model.kind, encoder)
+    freeze(encoder, model.frozen_layers)
+    if config.lora.rank:
+        encoder = add_lora(encoder, config.lora)
     parts = NetworkConfig(
         table.config.task,
         table.labels,
-        config.model.aggregation,
-        config.model.pooling,
-        config.model.dropout,
+        model.aggregation,
+        model.pooling,
+        model.dropout,
         config.contrastive.projection_size if config.contrastive.weight > 0 else 0,
+        model.last_layers,
+        model.initial_gate,
+        model.abstain,
+        config.long.strategy == "chunks",
     )
     # Encoders come from the library in evaluation mode, and Lightning keeps the mode it finds.
     return ClassifierNetwork(encoder, parts).train()
 
 
-def fit_network(
+def build_plan(
+    table: PostTable,
+    config: RunConfig,
+    network: ClassifierNetwork,
+    auxiliary: Sequence[AuxiliaryTask],
+) -> ClassificationPlan:
+    """Build the plan of a network for a table of train rows."""
+    objective = Objective(train_facts(table), config.loss, config.contrastive)
+    return ClassificationPlan(
+        network,
+        objective,
+        config.optim,
+        config.seed,
+        table.config.headline_metric,
+        auxiliary,
+        config.auxiliary_weight,
+    )
+
+
+def tokenise(
+    tokenizer: PreTrainedTokenizerBase, table: PostTable, config: RunConfig, max_length: int
+) -> TokenisedPosts:
+    """Tokenise the rows of a table as the run reads them."""
+    confidence = table.frame["confidence"].to_numpy() if config.loss.soft_labels else None
+    return TokenisedPosts(tokenizer, table.texts, table.targets, max_length, table.contexts, config.long, confidence)
+
+
+def train_network(
     table: PostTable,
     config: RunConfig,
     source: EncoderSource,
@@ -60,8 +97,11 @@ def fit_network(
     max_length: int,
     folder: RunFolder,
     on_epoch: Callable[[], None],
+    auxiliary: Sequence[PostTable] = (),
 ) -> Fitted:
-    """Train on `train`, choose by `validation`; test rows are not touched.
+    """Train on `train` (and on the rows of auxiliary sets) as it stands after the last epoch.
+
+    Several processes may share the work; checkpoints and log are written by the first.
 
     Raises
     ------
@@ -70,46 +110,26 @@ def fit_network(
     """
     quiet_lightning()
     tokenizer = load_tokenizer(source)
-    train, validation = table.part("train"), table.part("validation")
-    train_posts = TokenisedPosts(tokenizer, train.texts, train.targets, max_length, train.contexts)
-    validation_posts = TokenisedPosts(tokenizer, validation.texts, validation.targets, max_length, validation.contexts)
+    train = table.part("train")
+    train_posts = tokenise(tokenizer, train, config, max_length)
     network = build_network(table, config, source, attention)
     positions = longest_input(network.encoder)
     if positions is not None and max_length > positions:
         raise ConfigError(
             f"max_length: is {max_length}, but the encoder '{source.name}' reads {positions} tokens at most."
         )
-    metric = table.config.headline_metric
-    plan = ClassificationPlan(
-        network, Objective(table.config.task, config.contrastive), config.optim, config.seed, metric
-    )
-    best = ModelCheckpoint(
-        folder.checkpoints,
-        "best",
-        f"validation/{metric}",
-        mode="max",
-        save_weights_only=True,
-        enable_version_counter=False,
-    )
-    last = ModelCheckpoint(folder.checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    trainer = lightning.Trainer(
-        max_epochs=config.trainer.epochs,
-        accelerator=config.trainer.accelerator,
-        devices=1,
-        precision="bf16-mixed" if resolve_precision(config.trainer) == "bf16" else "32-true",
-        callbacks=[TrainingLog(folder.path / "training_log.csv", metric, on_epoch), best, last, *_progress_bar()],
-        logger=False,
-        enable_model_summary=False,
-        enable_progress_bar=logger.isEnabledFor(logging.INFO),
-        num_sanity_val_steps=0,
-        default_root_dir=folder.path,
-    )
+    tasks = [
+        AuxiliaryTask(other, tokenise(tokenizer, other, config, max_length), network.hidden, config)
+        for other in auxiliary
+    ]
+    plan = build_plan(train, config, network, tasks)
+    validation_posts = tokenise(tokenizer, table.part("validation"), config, max_length)
+    trainer = build_trainer(config.trainer, folder, table.config.headline_metric, on_epoch)
     resume = folder.checkpoints / "last.ckpt"
     try:
         trainer.fit(
             plan,
-            batch_loader(train_posts, config.batch, config.seed),
-            batch_loader(validation_posts, config.batch, seed=None),
+            datamodule=PostData(train_posts, validation_posts, config.batch, config.seed),
             ckpt_path=str(_checked(resume)) if resume.is_file() else None,
             weights_only=True,
         )
@@ -121,9 +141,29 @@ def fit_network(
         ) from error
     if trainer.interrupted:
         raise KeyboardInterrupt
+    return Fitted(network, tokenizer, train_posts.truncated)
+
+
+def fit_network(
+    table: PostTable,
+    config: RunConfig,
+    source: EncoderSource,
+    attention: str,
+    max_length: int,
+    folder: RunFolder,
+    on_epoch: Callable[[], None],
+    auxiliary: Sequence[PostTable] = (),
+) -> Fitted:
+    """Train as `train_network` does and return the epoch that `validation` chose; test rows are not touched."""
+    fitted = train_network(table, config, source, attention, max_length, folder, on_epoch, auxiliary)
+    network = fitted.network
+    # The best checkpoint holds the whole plan; its network is what is kept.
     state = load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"]
-    network.load_state_dict({key.removeprefix("network."): value for key, value in state.items()})
-    return Fitted(network.cpu().float().eval(), tokenizer, train_posts.truncated)
+    own = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
+    network.load_state_dict(own)
+    if config.lora.rank:
+        network.encoder = merge_lora(network.encoder)
+    return Fitted(network.cpu().float().eval(), fitted.tokenizer, fitted.truncated)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -151,7 +191,3 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def _checked(path: Path) -> Path:
     load_checkpoint(path)
     return path
-
-
-def _progress_bar() -> list[RichProgressBar]:
-    return [RichProgressBar(leave=True)] if logger.isEnabledFor(logging.INFO) else []

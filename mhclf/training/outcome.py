@@ -22,8 +22,13 @@ def decide(task: str, probabilities: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
 
 
-def prediction_frame(table: PostTable, probabilities: npt.NDArray[Any]) -> pd.DataFrame:
-    """Return the content of `predictions.parquet` for the rows of `table`: no text."""
+def prediction_frame(
+    table: PostTable, probabilities: npt.NDArray[Any], reservation: npt.NDArray[Any] | None = None
+) -> pd.DataFrame:
+    """Return the content of `predictions.parquet` for the rows of `table`: no text.
+
+    `abstention` is the reservation (n,) where the model has one, else how far its probability is from certain.
+    """
     decisions = decide(table.config.task, probabilities)
     predicted = PostTable(table.config, table.frame, decisions).gold_names()
     if table.targets.ndim == 2:
@@ -36,7 +41,7 @@ def prediction_frame(table: PostTable, probabilities: npt.NDArray[Any]) -> pd.Da
     frame["prediction"] = predicted
     for column, label in enumerate(table.labels):
         frame[f"probability/{label}"] = probabilities[:, column].astype(np.float32)
-    frame["abstention"] = (1 - confidence).astype(np.float32)
+    frame["abstention"] = (1 - confidence if reservation is None else reservation).astype(np.float32)
     return frame
 
 

@@ -1,5 +1,6 @@
 """The training plan: steps, optimiser, schedule, logged quantities. Knows no files."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -7,12 +8,17 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from mhclf.config.run import OptimConfig
+from mhclf.config.training import OptimConfig
+from mhclf.data.batches import Share
 from mhclf.data.tokens import Batch
 from mhclf.errors import RunError
 from mhclf.evaluation import scores
+from mhclf.losses.classification import Targets, likelihood
+from mhclf.losses.gather import gathered
 from mhclf.losses.objective import LossParts, Objective
+from mhclf.models.encoder import encoder_blocks
 from mhclf.models.network import ClassifierNetwork
+from mhclf.training.auxiliary import AuxiliaryTask
 
 
 class LossNotFiniteError(RunError):
@@ -35,10 +41,21 @@ class ClassificationPlan(lightning.LightningModule):
         Each step draws its dropout from this seed and its number, so that a resumed run equals an unbroken one.
     headline_metric : str
         Logged on validation as `validation/<metric>`; chooses the best checkpoint.
+    auxiliary : sequence of AuxiliaryTask
+        Learnt beside the task on the same encoder; each gives one batch a step.
+    auxiliary_weight : float
+        Weight of the mean of their losses.
     """
 
     def __init__(
-        self, network: ClassifierNetwork, objective: Objective, optim: OptimConfig, seed: int, headline_metric: str
+        self,
+        network: ClassifierNetwork,
+        objective: Objective,
+        optim: OptimConfig,
+        seed: int,
+        headline_metric: str,
+        auxiliary: Sequence[AuxiliaryTask] = (),
+        auxiliary_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -46,17 +63,35 @@ class ClassificationPlan(lightning.LightningModule):
         self.optim = optim
         self.seed_value = seed
         self.headline_metric = headline_metric
+        self.auxiliary = list(auxiliary)
+        # Registered here, so that their heads are trained and saved; the list keeps their type.
+        self.auxiliary_modules = torch.nn.ModuleList(auxiliary)
+        self.auxiliary_weight = auxiliary_weight
         self._validation: list[tuple[Tensor, Tensor]] = []
+
+    def on_fit_start(self) -> None:
+        """Tell the auxiliary tasks which part of each batch is ours."""
+        for task in self.auxiliary:
+            task.share(Share(self.global_rank, self.trainer.world_size))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """One step; returns the loss and its parts for callbacks."""
-        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
-        torch.manual_seed(self.seed_value * 1_000_003 + self.global_step)
+        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end. The
+        # batches of one step and the processes that share it draw apart.
+        part = batch_idx % self.trainer.accumulate_grad_batches + self.global_rank * 1000
+        torch.manual_seed(self.seed_value * 1_000_003 + self.global_step + part * 1_000_000_007)
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
-        parts = self.objective(self.network(batch.inputs), batch.targets, progress)
-        if not torch.isfinite(parts.total):
+        parts = self.objective(self.network(batch.inputs), Targets(batch.targets, batch.confidence), progress)
+        loss = parts.total
+        if self.auxiliary:
+            losses = [task.loss(self.network, self.global_step, self.device) for task in self.auxiliary]
+            loss = loss + self.auxiliary_weight * torch.stack(losses).mean()
+        if not torch.isfinite(loss):
             raise LossNotFiniteError(self.global_step, batch.rows.tolist())
-        return {"loss": parts.total, "parts": _detached(parts), "posts": len(batch.rows)}
+        parts = _detached(parts, loss)
+        if self.trainer.loggers:
+            self.log("train/loss", parts.total)
+        return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep logits and targets until the epoch's end."""
@@ -81,17 +116,25 @@ class ClassificationPlan(lightning.LightningModule):
             probabilities.cpu().numpy(),
             config.labels,
         )
-        self.log("validation/loss", self.objective.classification(logits, targets))
+        self.log("validation/loss", likelihood(config.task, logits, targets))
         self.log(f"validation/{self.headline_metric}", values[self.headline_metric], prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW over three groups (no decay for biases and norms; new parts with their own rate), linear schedule."""
-        encoder = self.network.encoder_parameters()
-        groups = [
-            {"params": [p for p in encoder if p.ndim > 1], "lr": self.optim.lr},
-            {"params": [p for p in encoder if p.ndim <= 1], "lr": self.optim.lr, "weight_decay": 0.0},
-            {"params": self.network.new_parameters(), "lr": self.optim.head_lr},
-        ]
+        """AdamW, linear schedule: no decay for biases and norms, an own rate for new parts, lower layers slower."""
+        optim = self.optim
+        heads = [parameter for task in self.auxiliary for parameter in task.parameters()]
+        groups = [{"params": [*self.network.new_parameters(), *heads], "lr": optim.head_lr}]
+        if optim.layer_decay < 1:
+            blocks = encoder_blocks(self.network.encoder)
+        else:
+            blocks = [list(self.network.encoder.parameters())]
+        for depth, block in enumerate(blocks):
+            rate = optim.lr * optim.layer_decay ** (len(blocks) - 1 - depth)
+            learnt = [parameter for parameter in block if parameter.requires_grad]
+            groups.append({"params": [p for p in learnt if p.ndim > 1], "lr": rate})
+            groups.append({"params": [p for p in learnt if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+        # The rate that is logged is the first group's: the top of the encoder, or the new parts of a frozen one.
+        groups = [group for group in groups[::-1] if group["params"]]
         fused = self.device.type in {"cpu", "cuda"}
         optimizer = torch.optim.AdamW(groups, weight_decay=self.optim.weight_decay, fused=fused)
         total = max(1, int(self.trainer.estimated_stepping_batches))
@@ -110,6 +153,6 @@ class ClassificationPlan(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.optim.gradient_clip)
 
 
-def _detached(parts: LossParts) -> LossParts:
+def _detached(parts: LossParts, total: Tensor) -> LossParts:
     contrastive = parts.contrastive.detach() if parts.contrastive is not None else None
-    return LossParts(parts.total.detach(), parts.classification.detach(), contrastive, parts.contrastive_weight)
+    return LossParts(total.detach(), parts.classification.detach(), contrastive, parts.contrastive_weight)

@@ -1,5 +1,6 @@
 """Forward passes over many posts in fp32: logits, layer weights, representations."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,11 @@ import numpy.typing as npt
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from mhclf.config.run import BatchConfig
-from mhclf.data.tokens import TokenisedPosts, batch_loader
+from mhclf.config.model import FROM_START, LongPostsConfig
+from mhclf.config.training import BatchConfig
+from mhclf.data.batches import batch_loader
+from mhclf.data.tokens import TokenisedPosts
+from mhclf.models.heads import reservation_share
 from mhclf.models.network import ClassifierNetwork
 
 
@@ -25,6 +29,9 @@ class NetworkPredictions:
     representations : array (n, hidden)
     layer_weights, contributions : array (n, layers) or None
     gate : float or None
+        Mean over posts.
+    reservation : array (n,) or None
+        Probability of the reservation, where the network has one.
     """
 
     logits: npt.NDArray[np.float32]
@@ -34,6 +41,7 @@ class NetworkPredictions:
     layer_weights: npt.NDArray[np.float32] | None
     contributions: npt.NDArray[np.float32] | None
     gate: float | None
+    reservation: npt.NDArray[np.float32] | None = None
 
 
 @torch.no_grad()
@@ -44,6 +52,7 @@ def predict_network(
     max_length: int,
     batch: BatchConfig,
     contexts: list[str] | None = None,
+    long: LongPostsConfig = FROM_START,
 ) -> NetworkPredictions:
     """Run the network over `texts` (one or more, each after its context) in batches of similar length.
 
@@ -53,30 +62,35 @@ def predict_network(
     """
     network.eval()
     device = next(network.parameters()).device
-    posts = TokenisedPosts(tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length, contexts)
+    posts = TokenisedPosts(tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length, contexts, long)
     rows: list[torch.Tensor] = []
-    parts: dict[str, list[torch.Tensor]] = {"logits": [], "representation": [], "weights": [], "contributions": []}
-    gate = None
+    parts: dict[str, list[torch.Tensor]] = defaultdict(list)
     for item in batch_loader(posts, batch, seed=None):
         output = network(item.to(device).inputs)
         rows.append(item.rows)
-        parts["logits"].append(output.logits.float().cpu())
-        parts["representation"].append(output.aggregated.representation.float().cpu())
-        if output.aggregated.weights is not None:
-            parts["weights"].append(output.aggregated.weights.float().cpu())
-            parts["contributions"].append(output.aggregated.contributions.float().cpu())
-            gate = float(output.aggregated.gate)
+        aggregated = output.aggregated
+        found = {
+            "logits": output.logits,
+            "representation": aggregated.representation,
+            "weights": aggregated.weights,
+            "contributions": aggregated.contributions,
+            "gate": aggregated.gate,
+            "reservation": None if output.reservation is None else reservation_share(output.logits, output.reservation),
+        }
+        for name, values in found.items():
+            if values is not None:
+                parts[name].append(values.float().cpu())
     order = torch.cat(rows).argsort()
-    joined = {name: torch.cat(values)[order] for name, values in parts.items() if values}
-    logits = joined["logits"]
-    probabilities = network.head.probabilities(logits)
-    weights, contributions = joined.get("weights"), joined.get("contributions")
+    joined = {name: torch.cat(values)[order].numpy() for name, values in parts.items()}
+    probabilities = network.head.probabilities(torch.from_numpy(joined["logits"]))
+    gates = joined.get("gate")
     return NetworkPredictions(
-        logits.numpy(),
+        joined["logits"],
         probabilities.numpy(),
         network.head.decide(probabilities).numpy().astype(np.int64),
-        joined["representation"].numpy(),
-        weights.numpy() if weights is not None else None,
-        contributions.numpy() if contributions is not None else None,
-        gate,
+        joined["representation"],
+        joined.get("weights"),
+        joined.get("contributions"),
+        float(gates.mean()) if gates is not None else None,
+        joined.get("reservation"),
     )

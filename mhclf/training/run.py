@@ -15,29 +15,28 @@ from mhclf.config.run import RunConfig
 from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, survey
 from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
-from mhclf.data.manifest import build_manifest
+from mhclf.data.manifest import build_manifest, data_hash
 from mhclf.data.splits import assign_splits
 from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
 from mhclf.hf import to_hugging_face
-from mhclf.losses.contrastive import RAMPS
-from mhclf.models.aggregation import AGGREGATIONS
 from mhclf.models.encoder import layer_names, load_tokenizer, quiet_transformers
 from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
-from mhclf.models.pooling import POOLINGS
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.registry import nearest
 from mhclf.results.records import ResultRecord, write_records
+from mhclf.training.checks import check_data, check_settings
 from mhclf.training.environment import (
-    check_accelerator,
     describe_environment,
     resolve_attention,
     resolve_precision,
+    shares_steps,
+    worker_rank,
 )
-from mhclf.training.fit import Fitted, fit_network
+from mhclf.training.fit import Fitted, fit_network, train_network
 from mhclf.training.folder import RunFolder, run_folder
 from mhclf.training.outcome import (
     layer_summary,
@@ -62,11 +61,20 @@ class RunOutcome:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """Probabilities (n, labels) of the rows of one split, and reservations (n,) where the model has them."""
+
+    probabilities: npt.NDArray[Any]
+    reservation: npt.NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
 class PreparedData:
-    """A split, audited (and limited) table with its manifest."""
+    """A split, audited (and limited) table with its manifest, and the train rows of auxiliary sets."""
 
     table: PostTable
     manifest: dict[str, Any]
+    auxiliary: tuple[PostTable, ...] = ()
 
 
 def prepare_data(config: RunConfig) -> PreparedData:
@@ -97,7 +105,37 @@ def prepare_data(config: RunConfig) -> PreparedData:
     table = take_subset(table, config.subset)
     if config.limit is not None:
         table = limit_rows(table, config.limit)
-    return PreparedData(table, build_manifest(table, findings, config.protocol))
+    check_data(config, table)
+    manifest = build_manifest(table, findings, config.protocol)
+    auxiliary = tuple(_auxiliary_rows(name, table, config) for name in _auxiliary_names(table, config))
+    if auxiliary:
+        manifest["auxiliary"] = {
+            other.config.name: {"rows": len(other), "data": data_hash(other)} for other in auxiliary
+        }
+    return PreparedData(table, manifest, auxiliary)
+
+
+def _auxiliary_names(table: PostTable, config: RunConfig) -> tuple[str, ...]:
+    """Return the auxiliary sets; `shared` stands for all that the YAML names under `shares_text_with`."""
+    if "shared" not in config.auxiliary:
+        return config.auxiliary
+    sharing = table.config.shares_text_with
+    if not sharing:
+        raise ConfigError(f"auxiliary: {table.config.name} shares its posts with no other set. Give --auxiliary NAME.")
+    return tuple(dict.fromkeys([*(name for name in config.auxiliary if name != "shared"), *sharing]))
+
+
+def _auxiliary_rows(name: str, table: PostTable, config: RunConfig) -> PostTable:
+    """Return the train rows of another set that meet no held-out post of ours."""
+    other = load_table(name, data_root=config.data_root, mask=config.mask)
+    HEADS.get(other.config.task)
+    other, findings = drop_shared(other, {table.config.name: table}, ("validation", "test"))
+    for finding in findings:
+        logger.info("%s: %s", other.config.name, finding.message)
+    train = other.part("train")
+    if not len(train):
+        raise ConfigError(f"auxiliary: no train post of {other.config.name} is left. Choose another set.")
+    return limit_rows(train, config.limit) if config.limit is not None else train
 
 
 def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
@@ -115,6 +153,8 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
         Expected failures, each with the message for the user.
     """
     config, source, data, folder = _resolve(config)
+    if shares_steps(config.trainer) and worker_rank():
+        return _help_train(config, source, data, folder)
     with folder.locked():
         if overwrite:
             _clear(folder)
@@ -134,18 +174,13 @@ def completed(config: RunConfig) -> RunOutcome | None:
 
 def _resolve(config: RunConfig) -> tuple[RunConfig, EncoderSource, PreparedData, RunFolder]:
     """Check what can be checked before work starts, and find the folder."""
-    check_accelerator(config.trainer)
+    check_settings(config)
     source = _encoder_source(config)
-    for family, name in (
-        (POOLINGS, config.model.pooling),
-        (AGGREGATIONS, config.model.aggregation),
-        (RAMPS, config.contrastive.ramp),
-    ):
-        family.get(name)
     data = prepare_data(config)
     # The YAML's defaults become part of the resolved configuration, and so of the hash.
     config = replace(config, max_length=config.max_length or data.table.config.max_length)
-    folder = run_folder(config, data.table.config, source, data.manifest["hashes"]["data"])
+    hashes = [data.manifest["hashes"]["data"], *(item["data"] for item in data.manifest.get("auxiliary", {}).values())]
+    folder = run_folder(config, data.table.config, source, "".join(hashes))
     return config, source, data, folder
 
 
@@ -165,7 +200,7 @@ def _carry_out(
     attention = resolve_attention(config.model, config.trainer, max_length)
     folder.write_config(config)
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
-    folder.write_json("data_manifest.json", _with_survey(data, source, max_length))
+    folder.write_json("data_manifest.json", _with_survey(data, source, config))
 
     def note_time(state: str = "running") -> None:
         seconds = round(earlier + time.perf_counter() - start, 1)
@@ -177,11 +212,14 @@ def _carry_out(
         del parts["test"]
     evaluated = {split: part for split, part in parts.items() if len(part)}
     if config.model.kind == "tfidf_lr":
-        probabilities = _run_linear(data.table, evaluated, folder)
+        scored = _run_linear(data.table, evaluated, folder)
     else:
-        fitted = fit_network(data.table, config, source, attention, max_length, folder, note_time)
-        probabilities = _run_network(fitted, config, evaluated, folder, max_length)
-    frames = [prediction_frame(part, probabilities[split]) for split, part in evaluated.items()]
+        fitted = fit_network(data.table, config, source, attention, max_length, folder, note_time, data.auxiliary)
+        scored = _run_network(fitted, config, evaluated, folder, max_length)
+    frames = [
+        prediction_frame(part, scored[split].probabilities, scored[split].reservation)
+        for split, part in evaluated.items()
+    ]
     pd.concat(frames, ignore_index=True).to_parquet(folder.path / "predictions.parquet", index=False)
     identity = {
         "run": folder.path.name,
@@ -193,7 +231,9 @@ def _carry_out(
         "data_hash": data.manifest["hashes"]["data"],
     }
     records = [
-        record for split, part in evaluated.items() for record in result_records(part, probabilities[split], identity)
+        record
+        for split, part in evaluated.items()
+        for record in result_records(part, scored[split].probabilities, identity)
     ]
     records += _baseline_records(data.table, evaluated, identity)
     write_records(folder.path / "results.jsonl", records)
@@ -205,12 +245,21 @@ def _carry_out(
     return tuple(records)
 
 
-def _with_survey(data: PreparedData, source: EncoderSource, max_length: int) -> dict[str, Any]:
+def _help_train(config: RunConfig, source: EncoderSource, data: PreparedData, folder: RunFolder) -> RunOutcome:
+    """Take part in the training of another process, which alone writes the run folder."""
+    max_length = int(config.max_length or data.table.config.max_length)
+    attention = resolve_attention(config.model, config.trainer, max_length)
+    train_network(data.table, config, source, attention, max_length, folder, lambda: None, data.auxiliary)
+    return RunOutcome(folder.path, (), was_complete=False)
+
+
+def _with_survey(data: PreparedData, source: EncoderSource, config: RunConfig) -> dict[str, Any]:
     """Return the manifest with all that the audit counts in the rows that are used."""
     table = data.table
     read = None
-    if source.location:
-        read = read_share(table.texts, table.rationales, load_tokenizer(source), source.name, max_length)
+    if source.location and config.long.strategy == "head":
+        length = int(config.max_length or table.config.max_length)
+        read = read_share(table.texts, table.rationales, load_tokenizer(source), source.name, length)
     numbers = survey(table, read)
     findings = findings_of(numbers)
     for finding in findings:
@@ -222,23 +271,25 @@ def _with_survey(data: PreparedData, source: EncoderSource, max_length: int) -> 
     }
 
 
-def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder) -> dict[str, npt.NDArray[Any]]:
+def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFolder) -> dict[str, Scored]:
     train = table.part("train")
     model = fit_linear(table.config.task, table.labels, train.texts_in_context, train.targets)
     model.save(folder.model)
-    return {split: model.probabilities(part.texts_in_context) for split, part in evaluated.items()}
+    return {split: Scored(model.probabilities(part.texts_in_context)) for split, part in evaluated.items()}
 
 
 def _run_network(
     fitted: Fitted, config: RunConfig, evaluated: dict[str, PostTable], folder: RunFolder, max_length: int
-) -> dict[str, npt.NDArray[Any]]:
+) -> dict[str, Scored]:
     model = to_hugging_face(fitted.network, max_length)
     fitted.tokenizer.model_max_length = max_length
     with quiet_transformers():
         model.save_pretrained(folder.model)
         fitted.tokenizer.save_pretrained(folder.model)
     predictions = {
-        split: predict_network(fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts)
+        split: predict_network(
+            fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts, config.long
+        )
         for split, part in evaluated.items()
     }
     shown = "test" if "test" in evaluated else "validation"
@@ -250,7 +301,7 @@ def _run_network(
     frame, description = representation_frame(evaluated[shown], predictions[shown])
     frame.to_parquet(folder.path / "representation.parquet", index=False)
     folder.write_json("representation.json", description)
-    return {split: item.probabilities for split, item in predictions.items()}
+    return {split: Scored(item.probabilities, item.reservation) for split, item in predictions.items()}
 
 
 def _baseline_records(

@@ -124,7 +124,8 @@ class Run:
         if self.linear is not None:
             return self.linear.probabilities(join_contexts(texts, contexts))
         network, tokenizer = self.parts()
-        found = predict_network(network, tokenizer, texts, self.max_length, self.config.batch, contexts)
+        config = self.config
+        found = predict_network(network, tokenizer, texts, self.max_length, config.batch, contexts, config.long)
         return found.probabilities.astype(np.float64)
 
     def predict(self, texts: list[str], contexts: list[str] | None = None) -> list[Any]:

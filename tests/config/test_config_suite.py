@@ -98,7 +98,7 @@ def test_a_wrong_setting_names_its_key(recipes):
         suite_cells(suite, recipes, {})
     assert str(error.value) == (
         "recipe 'finetune' with the given options: optim: unknown key 'lrr'. Did you mean 'lr'? "
-        "Known keys: lr, head_lr, weight_decay, warmup, gradient_clip."
+        "Known keys: lr, head_lr, weight_decay, warmup, gradient_clip, layer_decay."
     )
 
 

@@ -8,7 +8,8 @@ from support import FAMILIES, SENTENCES
 from tokenizers import processors
 from transformers import AutoTokenizer
 
-from mhclf.config.run import AuditConfig, BatchConfig, OptimConfig, RunConfig, TrainerConfig
+from mhclf.config.run import AuditConfig, RunConfig
+from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
 from mhclf.data.tokens import TokenisedPosts, encode_posts
 from mhclf.training.predict import predict_network

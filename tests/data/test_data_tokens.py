@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mhclf.config.run import BatchConfig
-from mhclf.data.tokens import LengthBatches, TokenisedPosts, batch_loader
+from mhclf.config.training import BatchConfig
+from mhclf.data.batches import PostBatches, batch_loader
+from mhclf.data.tokens import TokenisedPosts
 
 
 class Letters:
@@ -65,7 +66,7 @@ LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=60)
 @given(LENGTHS, st.integers(1, 9), st.integers(1, 300), st.booleans(), st.none() | st.integers(0, 9))
 def test_every_post_is_in_one_batch_within_the_caps(lengths, size, max_tokens, by_length, seed):
     config = BatchConfig(size=size, max_tokens=max_tokens, by_length=by_length)
-    batches = LengthBatches(np.array(lengths), config, seed).batches()
+    batches = PostBatches(np.array(lengths), config, seed).batches()
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) <= size
@@ -74,16 +75,16 @@ def test_every_post_is_in_one_batch_within_the_caps(lengths, size, max_tokens, b
 
 def test_batches_hold_posts_of_similar_length():
     lengths = np.random.default_rng(0).integers(1, 500, 400)
-    batches = LengthBatches(lengths, BatchConfig(size=8, max_tokens=10**6), 1).batches()
+    batches = PostBatches(lengths, BatchConfig(size=8, max_tokens=10**6), 1).batches()
     spans = sorted((min(lengths[batch]), max(lengths[batch])) for batch in batches)
     assert all(first[1] <= second[0] for first, second in pairwise(spans))
-    mixed = LengthBatches(lengths, BatchConfig(size=8, max_tokens=10**6, by_length=False), 1).batches()
+    mixed = PostBatches(lengths, BatchConfig(size=8, max_tokens=10**6, by_length=False), 1).batches()
     assert np.mean([np.ptp(lengths[batch]) for batch in mixed]) > 300
 
 
 def test_an_epoch_has_its_own_order_and_can_be_repeated():
     lengths = np.array([5, 9, 5, 7, 5, 9, 5, 8])
-    sampler = LengthBatches(lengths, BatchConfig(size=2, max_tokens=100), 3)
+    sampler = PostBatches(lengths, BatchConfig(size=2, max_tokens=100), 3)
     first = list(sampler)
     sampler.sampler.set_epoch(1)
     second = list(sampler)
@@ -93,7 +94,7 @@ def test_an_epoch_has_its_own_order_and_can_be_repeated():
 
 
 def test_prediction_goes_from_long_to_short():
-    assert LengthBatches(np.array([2, 9, 5, 9]), BatchConfig(size=2, max_tokens=100), None).batches() == [
+    assert PostBatches(np.array([2, 9, 5, 9]), BatchConfig(size=2, max_tokens=100), None).batches() == [
         [1, 3],
         [2, 0],
     ]

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from explain import attribute
 from explain.attribution import Attribution, scores_per_word
-from mhclf.config.run import BatchConfig, ContrastiveConfig, ModelConfig, OptimConfig, RunConfig, TrainerConfig
+from mhclf.config.loss import ContrastiveConfig
+from mhclf.config.model import ModelConfig
+from mhclf.config.run import RunConfig
+from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.spans import words
 from mhclf.errors import ConfigError
 from mhclf.training.run import run

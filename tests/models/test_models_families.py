@@ -6,7 +6,7 @@ from support import FAMILIES
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import mhclf.hf  # noqa: F401
-from mhclf.config.run import BatchConfig
+from mhclf.config.training import BatchConfig
 from mhclf.data.tokens import TokenisedPosts
 from mhclf.hf import to_hugging_face
 from mhclf.models.encoder import layer_names, load_encoder, load_tokenizer

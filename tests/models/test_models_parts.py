@@ -7,10 +7,14 @@ import torch
 from torch.nn import functional
 
 from mhclf.errors import ConfigError
-from mhclf.losses.classification import ordinal_likelihood
-from mhclf.models.aggregation import AGGREGATIONS, LastLayer, LayerAttentiveResidual
+from mhclf.losses.classification import likelihood
+from mhclf.models.aggregation import AGGREGATIONS, AggregationOptions
 from mhclf.models.heads import HEADS
 from mhclf.models.pooling import POOLINGS, cls_pooling, max_pooling, mean_pooling
+
+
+def build(name, layers, hidden, gate=0.1, last_layers=2):
+    return AGGREGATIONS.get(name)(layers, hidden, AggregationOptions(last_layers, gate)).eval()
 
 
 def test_mean_pooling_ignores_padding_on_either_side():
@@ -29,14 +33,14 @@ def test_max_pooling_ignores_padding_and_keeps_negative_values():
 
 def test_last_layer_returns_the_last_summary():
     summaries = torch.randn(2, 3, 4)
-    result = LastLayer(3, 4)(summaries)
+    result = build("last", 3, 4)(summaries)
     assert torch.equal(result.representation, summaries[:, -1])
     assert result.weights is None
 
 
 def test_weights_start_uniform_and_mix_normalised_summaries():
     torch.manual_seed(0)
-    module = LayerAttentiveResidual(3, 8, initial_gate=0.5).eval()
+    module = build("layer_attentive_residual", 3, 8, 0.5)
     summaries = torch.randn(4, 3, 8) * torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1)
     result = module(summaries)
     assert torch.allclose(result.weights, torch.full((4, 3), 1 / 3))
@@ -47,21 +51,21 @@ def test_weights_start_uniform_and_mix_normalised_summaries():
 
 def test_weights_follow_the_formula():
     torch.manual_seed(1)
-    module = LayerAttentiveResidual(2, 4).eval()
-    torch.nn.init.normal_(module.attention_score.weight)
-    torch.nn.init.normal_(module.layer_bias)
+    module = build("layer_attentive_residual", 2, 4)
+    torch.nn.init.normal_(module.attention.score.weight)
+    torch.nn.init.normal_(module.attention.bias)
     summaries = torch.randn(1, 2, 4)
     scores = []
     for layer in range(2):
         normed = functional.layer_norm(summaries[0, layer], (4,))
-        hidden = torch.tanh(module.attention_hidden.weight @ normed)
-        scores.append((module.attention_score.weight[0] @ hidden + module.layer_bias[layer]).item())
+        hidden = torch.tanh(module.attention.hidden.weight @ normed)
+        scores.append((module.attention.score.weight[0] @ hidden + module.attention.bias[layer]).item())
     total = sum(math.exp(score) for score in scores)
     assert module(summaries).weights[0].tolist() == pytest.approx([math.exp(s) / total for s in scores], abs=1e-6)
 
 
 def test_contributions_share_the_norm_and_the_residual_counts_to_the_last_layer():
-    module = LayerAttentiveResidual(2, 2, initial_gate=1.0).eval()
+    module = build("layer_attentive_residual", 2, 2, 1.0)
     summaries = torch.tensor([[[1.0, -1.0], [3.0, -3.0]]])
     # Both summaries normalise to (1, -1); each is weighted by one half, and the last adds its residual (3, -3).
     result = module(summaries)
@@ -69,7 +73,7 @@ def test_contributions_share_the_norm_and_the_residual_counts_to_the_last_layer(
 
 
 def test_a_closed_gate_leaves_the_last_layer_alone():
-    module = LayerAttentiveResidual(3, 4, initial_gate=0.0).eval()
+    module = build("layer_attentive_residual", 3, 4, 0.0)
     summaries = torch.randn(2, 3, 4)
     result = module(summaries)
     assert torch.allclose(result.representation, functional.layer_norm(summaries[:, -1], (4,)), atol=1e-6)
@@ -88,9 +92,10 @@ def test_unknown_parts_name_what_exists():
     with pytest.raises(ConfigError) as error:
         AGGREGATIONS.get("lats")
     assert str(error.value) == (
-        "Unknown aggregation 'lats'. Did you mean 'last'? Known: last, layer_attentive_residual."
+        "Unknown aggregation 'lats'. Did you mean 'last'? Known: last, layer_attention, layer_attentive_residual, "
+        "layer_attentive_residual_gated, mean_last, scalar_mix."
     )
-    assert list(POOLINGS) == ["cls", "max", "mean"]
+    assert list(POOLINGS) == ["attention", "cls", "max", "mean"]
 
 
 @pytest.mark.parametrize("labels", [2, 3, 5])
@@ -121,7 +126,7 @@ def test_the_ordinal_head_starts_with_equal_shares_and_keeps_its_order():
 def test_the_ordinal_likelihood_stays_finite(size):
     head = HEADS.get("ordinal")(3, 4, 0.0)
     states = torch.full((4, 3), size, requires_grad=True)
-    loss = ordinal_likelihood(head(states), torch.arange(4))
+    loss = likelihood("ordinal", head(states), torch.arange(4))
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(states.grad).all()
     assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())

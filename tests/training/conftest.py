@@ -2,7 +2,8 @@
 
 import pytest
 
-from mhclf.config.run import BatchConfig, OptimConfig, RunConfig, TrainerConfig
+from mhclf.config.run import RunConfig
+from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 
 
 @pytest.fixture

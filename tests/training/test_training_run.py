@@ -19,8 +19,10 @@ from filelock import FileLock
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from support import LINEAR, SENTENCES, write_tiny_dataset
 
-from mhclf.config.run import AuditConfig, ModelConfig, OptimConfig, TrainerConfig
+from mhclf.config.model import ModelConfig
+from mhclf.config.run import AuditConfig
 from mhclf.config.structure import to_mapping, write_yaml
+from mhclf.config.training import OptimConfig, TrainerConfig
 from mhclf.errors import AuditError, ConfigError, DataError, RunError
 from mhclf.results.records import read_records
 from mhclf.training.fit import load_checkpoint

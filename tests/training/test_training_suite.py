@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support import LINEAR, SENTENCES
 
-from mhclf.config.run import TrainerConfig
 from mhclf.config.suite import GridConfig, SuiteConfig
+from mhclf.config.training import TrainerConfig
 from mhclf.evaluation import hierarchical_interval, paired_correctness
 from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_records, write_suite_records
 from mhclf.results.suite_table import suite_markdown

@@ -1,6 +1,6 @@
 """Leaks that the audit mends or stops at: exact duplicates across splits, cut groups, posts of other test sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -86,8 +86,10 @@ def _cut_groups(table: PostTable) -> list[Finding]:
     return [Finding("cut_group", "stop", cut, message)]
 
 
-def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[PostTable, list[Finding]]:
-    """Drop train and validation rows that meet a test post of another set, so that transfer scores are honest.
+def drop_shared(
+    table: PostTable, others: Mapping[str, PostTable], held_out: Sequence[str] = ("test",)
+) -> tuple[PostTable, list[Finding]]:
+    """Drop train and validation rows that meet a held-out post of another set, so that its scores are honest.
 
     Parameters
     ----------
@@ -95,6 +97,8 @@ def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[Post
         The set to train on, split.
     others : mapping
         Name -> set on which the model will be tested.
+    held_out : sequence of str
+        Their splits that count as held out.
 
     Notes
     -----
@@ -103,7 +107,8 @@ def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[Post
     findings = []
     for name, other in others.items():
         rows = np.flatnonzero((table.frame["split"] != "test").to_numpy())
-        side, tested = table.select(rows), other.part("test")
+        side = table.select(rows)
+        tested = other.select(other.frame["split"].isin(list(held_out)).to_numpy())
         known = {text_key(text) for text in tested.texts}
         equal = {row for row, text in enumerate(side.texts) if text_key(text) in known}
         shared = sorted(equal.union(*meeting_rows(telling_posts(side), telling_posts(tested))))
@@ -111,6 +116,6 @@ def drop_shared(table: PostTable, others: Mapping[str, PostTable]) -> tuple[Post
             keep = np.ones(len(table), dtype=bool)
             keep[rows[shared]] = False
             table = table.select(keep)
-            message = f"{len(shared)} train and validation rows meet a test post of {name}: dropped."
+            message = f"{len(shared)} train and validation rows meet a {' or '.join(held_out)} post of {name}: dropped."
             findings.append(Finding("shared_with_test_set", "warning", len(shared), message))
     return table, findings
