@@ -1,6 +1,7 @@
 """From predictions to the files of the run folder: predictions, records, layers, the map of the representation."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from mhclf.data.table import PostTable
 from mhclf.evaluation import classification_intervals, higher_is_better, scores
+from mhclf.evaluation.confusable import class_pairs
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, kl_from_uniform
 from mhclf.results.records import ResultRecord
 from mhclf.training.predict import NetworkPredictions
@@ -148,6 +150,12 @@ def representation_frame(table: PostTable, predictions: NetworkPredictions) -> t
     )
     variance = [float(share) for share in analysis.explained_variance_ratio_]
     return frame, {"method": "PCA", "explained_variance": [*variance, 0.0, 0.0][:2]}
+
+
+def pair_summary(table: PostTable, predictions: NetworkPredictions) -> list[dict[str, Any]]:
+    """Return the content of `class_pairs.json`: each pair of classes with its margin and its confusion rate."""
+    pairs = class_pairs(predictions.representations, table.targets, predictions.decisions, table.labels)
+    return [asdict(pair) for pair in pairs]
 
 
 def _joined(names: Any) -> str:

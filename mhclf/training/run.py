@@ -42,6 +42,7 @@ from mhclf.training.outcome import (
     layer_summary,
     layer_weight_frame,
     majority_probabilities,
+    pair_summary,
     prediction_frame,
     representation_frame,
     result_records,
@@ -301,6 +302,8 @@ def _run_network(
     frame, description = representation_frame(evaluated[shown], predictions[shown])
     frame.to_parquet(folder.path / "representation.parquet", index=False)
     folder.write_json("representation.json", description)
+    if evaluated[shown].targets.ndim == 1:
+        folder.write_json("class_pairs.json", pair_summary(evaluated[shown], predictions[shown]))
     return {split: Scored(item.probabilities, item.reservation) for split, item in predictions.items()}
 
 

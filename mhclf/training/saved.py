@@ -51,8 +51,8 @@ class SavedPredictions:
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
 
-def read_predictions(folder: Path) -> SavedPredictions:
-    """Read a run's predictions.
+def read_predictions(folder: Path, file: Path | None = None) -> SavedPredictions:
+    """Read a run's predictions, or those of another file of the same form.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read_predictions(folder: Path) -> SavedPredictions:
     """
     try:
         manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
-        frame = pd.read_parquet(folder / "predictions.parquet")
+        frame = pd.read_parquet(file or folder / "predictions.parquet")
         labels = tuple(manifest["labels"])
         probability = frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64)
     except (OSError, ValueError, KeyError) as error:
