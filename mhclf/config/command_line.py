@@ -1,13 +1,15 @@
 """The front doors' command line: every configuration key is an option; recipes and YAML files are layers below it."""
 
 import argparse
+import dataclasses
 import os
 import re
 import sys
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 import jsonargparse
 
@@ -16,12 +18,14 @@ from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_ya
 from mhclf.errors import ConfigError, MhclfError
 from mhclf.registry import nearest
 
+Settings = TypeVar("Settings")
+
 
 @dataclass(frozen=True)
-class DoorArguments:
-    """What the command line asked for: the run's configuration, and the options that are no part of it."""
+class DoorArguments(Generic[Settings]):
+    """What the command line asked for: the configuration, and the options that are no part of it."""
 
-    config: RunConfig
+    config: Settings
     extra: dict[str, Any]
 
 
@@ -86,12 +90,22 @@ def build_config(recipes: Path, *layers: dict[str, Any]) -> RunConfig:
     )
 
 
+@dataclass(frozen=True)
+class _Parsed:
+    """Layers of settings from a command line: those of `--config`, those given as options, the door's own options."""
+
+    file: dict[str, Any]
+    given: dict[str, Any]
+    extra: dict[str, Any]
+    printing: bool
+
+
 def parse_run(
     argv: Sequence[str],
     recipes: Path,
     description: str,
     add_options: Callable[[jsonargparse.ArgumentParser], None],
-) -> DoorArguments:
+) -> DoorArguments[RunConfig]:
     """Parse the arguments of a door that carries out runs.
 
     Parameters
@@ -112,6 +126,51 @@ def parse_run(
     SystemExit
         After `--help` or `--print_config`, with status 0.
     """
+
+    def add(parser: jsonargparse.ArgumentParser) -> None:
+        add_options(parser)
+        parser.add_argument("--no_mask", action="store_true", help="leave identifiers inside texts as they are")
+        parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
+
+    parsed = _parse(argv, RunConfig, description, add)
+    file, given = parsed.file, dict(parsed.given)
+    if parsed.extra["no_mask"]:
+        given["mask"] = False
+    if parsed.extra["no_test"]:
+        given["test"] = False
+    if "method" in given and file.get("method") not in (None, given["method"]):
+        raise ConfigError(
+            f"{parsed.extra['config']}: holds the settings of method '{file['method']}', which would lie above those "
+            f"of '{given['method']}'. Leave --method out, or keep in the file only what differs from the recipe."
+        )
+    return _resolved(build_config(recipes, file, given), parsed)
+
+
+def parse_settings(
+    argv: Sequence[str],
+    structure: type[Settings],
+    description: str,
+    add_options: Callable[[jsonargparse.ArgumentParser], None],
+) -> DoorArguments[Settings]:
+    """Parse the arguments of a door whose settings are the dataclass `structure`; else as `parse_run`."""
+    parsed = _parse(argv, structure, description, add_options)
+    config = from_mapping(structure, layered(parsed.file, parsed.given), "the given options")
+    return _resolved(config, parsed)
+
+
+def _resolved(config: Settings, parsed: _Parsed) -> DoorArguments[Settings]:
+    if parsed.printing:
+        sys.stdout.write(write_yaml(to_mapping(config)))
+        raise SystemExit(0)
+    return DoorArguments(config, parsed.extra)
+
+
+def _parse(
+    argv: Sequence[str],
+    structure: type[Any],
+    description: str,
+    add_options: Callable[[jsonargparse.ArgumentParser], None],
+) -> _Parsed:
     parser = _Parser(
         usage="%(prog)s [options]",
         description=description,
@@ -122,11 +181,9 @@ def parse_run(
     add_options(parser)
     parser.add_argument("--config", metavar="FILE.yaml", help="settings; options on the command line win")
     parser.add_argument("--print_config", action="store_true", help="print the resolved settings and stop")
-    parser.add_argument("--no_mask", action="store_true", help="leave identifiers inside texts as they are")
-    parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
     extra_names = set(vars(parser.get_defaults())) - own
-    parser.add_class_arguments(RunConfig, None, help=None)
-    normal = _with_lists([_underscored(argument) for argument in argv])
+    parser.add_class_arguments(structure, None, help=None)
+    normal = _with_lists([_underscored(argument) for argument in argv], list_options(structure))
     # The parser library has a --print_config of its own, which knows nothing of recipes.
     printing = "--print_config" in normal
     normal = [argument for argument in normal if argument != "--print_config"]
@@ -134,21 +191,19 @@ def parse_run(
     parsed = parser.parse_args(normal, defaults=False).as_dict()
     extra = {**vars(parser.get_defaults()), **parsed}
     given = {key: value for key, value in parsed.items() if key not in extra_names}
-    if parsed.get("no_mask"):
-        given["mask"] = False
-    if parsed.get("no_test"):
-        given["test"] = False
     file = read_yaml(Path(parsed["config"])) if parsed.get("config") else {}
-    if "method" in given and file.get("method") not in (None, given["method"]):
-        raise ConfigError(
-            f"{parsed['config']}: holds the settings of method '{file['method']}', which would lie above those of "
-            f"'{given['method']}'. Leave --method out, or keep in the file only what differs from the recipe."
-        )
-    config = build_config(recipes, file, to_mapping(given))
-    if printing:
-        sys.stdout.write(write_yaml(to_mapping(config)))
-        raise SystemExit(0)
-    return DoorArguments(config, {name: extra.get(name) for name in extra_names})
+    return _Parsed(file, to_mapping(given), {name: extra.get(name) for name in extra_names}, printing)
+
+
+def list_options(structure: type[Any], prefix: str = "--") -> tuple[str, ...]:
+    """Return the options of a dataclass that take several words parted by commas, nested ones with their path."""
+    found: list[str] = []
+    for name, hint in typing.get_type_hints(structure).items():
+        if dataclasses.is_dataclass(hint):
+            found += list_options(typing.cast(type[Any], hint), f"{prefix}{name}.")
+        elif typing.get_origin(hint) is tuple:
+            found.append(prefix + name)
+    return tuple(found)
 
 
 def parse_seeds(text: str, option: str) -> list[int]:
@@ -185,11 +240,7 @@ def _underscored(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-_LISTS = ("--audit.against",)
-"""Options that take several words parted by commas."""
-
-
-def _with_lists(arguments: list[str]) -> list[str]:
+def _with_lists(arguments: list[str], options: Sequence[str]) -> list[str]:
     """Put brackets round the words of list options: `--audit.against irf,multiwd`."""
     found = []
     after = False
@@ -197,8 +248,8 @@ def _with_lists(arguments: list[str]) -> list[str]:
         name, equals, value = argument.partition("=")
         if after and not argument.startswith("["):
             argument = f"[{argument}]"
-        elif name in _LISTS and equals and not value.startswith("["):
+        elif name in options and equals and not value.startswith("["):
             argument = f"{name}=[{value}]"
-        after = argument in _LISTS
+        after = argument in options
         found.append(argument)
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -12,6 +12,7 @@ from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import TokenisedPosts
 from mhclf.errors import ConfigError, RunError
+from mhclf.evaluation import higher_is_better
 from mhclf.losses.objective import Objective
 from mhclf.models.adapters import add_lora, merge_lora
 from mhclf.models.baselines import build_baseline
@@ -124,7 +125,9 @@ def train_network(
     ]
     plan = build_plan(train, config, network, tasks)
     validation_posts = tokenise(tokenizer, table.part("validation"), config, max_length)
-    trainer = build_trainer(config.trainer, folder, table.config.headline_metric, on_epoch)
+    metric = table.config.headline_metric
+    better: Literal["max", "min"] = "max" if higher_is_better(metric) else "min"
+    trainer = build_trainer(config.trainer, folder, metric, better, on_epoch)
     resume = folder.checkpoints / "last.ckpt"
     try:
         trainer.fit(

@@ -137,13 +137,7 @@ class ClassificationPlan(lightning.LightningModule):
         groups = [group for group in groups[::-1] if group["params"]]
         fused = self.device.type in {"cpu", "cuda"}
         optimizer = torch.optim.AdamW(groups, weight_decay=self.optim.weight_decay, fused=fused)
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        warmup = max(1, round(self.optim.warmup * total))
-
-        def factor(step: int) -> float:
-            return min((step + 1) / warmup, max(0.0, (total - step) / max(1, total - warmup)))
-
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
+        return warm_up_and_decay(optimizer, int(self.trainer.estimated_stepping_batches), optim.warmup)
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -151,6 +145,17 @@ class ClassificationPlan(lightning.LightningModule):
         """Clip by norm here: Lightning refuses its own clipping with a fused optimiser under mixed precision."""
         if self.optim.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.optim.gradient_clip)
+
+
+def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> dict[str, Any]:
+    """Return what Lightning takes: rates that grow over the share `warmup` of all steps, then fall to zero."""
+    total = max(1, steps)
+    first = max(1, round(warmup * total))
+
+    def factor(step: int) -> float:
+        return min((step + 1) / first, max(0.0, (total - step) / max(1, total - first)))
+
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
 
 
 def _detached(parts: LossParts, total: Tensor) -> LossParts:

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 from lightning.pytorch import loggers
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_trainer(
-    config: TrainerConfig, folder: RunFolder, metric: str, on_epoch: Callable[[], None]
+    config: TrainerConfig, folder: RunFolder, metric: str, better: Literal["max", "min"], on_epoch: Callable[[], None]
 ) -> lightning.Trainer:
     """Return the trainer of a run.
 
@@ -37,6 +37,8 @@ def build_trainer(
         Where checkpoints and `training_log.csv` go.
     metric : str
         The validation metric that chooses the best checkpoint.
+    better : {'max', 'min'}
+        Which of its values is the best.
     on_epoch : callable
         Called after each epoch.
 
@@ -54,7 +56,7 @@ def build_trainer(
             folder.checkpoints,
             "best",
             monitored,
-            mode="max",
+            mode=better,
             # Callbacks put the average into whole checkpoints only.
             save_weights_only=not config.average,
             enable_version_counter=False,
@@ -62,7 +64,7 @@ def build_trainer(
         ModelCheckpoint(folder.checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False),
     ]
     if config.patience:
-        callbacks.append(EarlyStopping(monitored, mode="max", patience=config.patience))
+        callbacks.append(EarlyStopping(monitored, mode=better, patience=config.patience))
     if shown:
         callbacks.append(RichProgressBar(leave=True))
     ours: dict[str, Any] = {
@@ -71,7 +73,7 @@ def build_trainer(
         "devices": config.devices,
         "strategy": config.strategy,
         "accumulate_grad_batches": config.accumulate,
-        "precision": "bf16-mixed" if resolve_precision(config) == "bf16" else "32-true",
+        "precision": precision(config),
         "callbacks": callbacks,
         "logger": build_loggers(config, folder) or False,
         "enable_model_summary": False,
@@ -83,6 +85,11 @@ def build_trainer(
     }
     check_options(config, ours)
     return lightning.Trainer(**(ours | config.options))
+
+
+def precision(config: TrainerConfig) -> Literal["bf16-mixed", "32-true"]:
+    """Return Lightning's name of the precision."""
+    return "bf16-mixed" if resolve_precision(config) == "bf16" else "32-true"
 
 
 def averaging(config: TrainerConfig) -> list[Callback]:
