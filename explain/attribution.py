@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
+import numpy as np
+import numpy.typing as npt
 
-from mhclf.data.spans import Span, tokens_to_words
+from explain.model import ExplainedModel, Target
+from explain.reading import ReadPost
+from mhclf.data.spans import Span
 from mhclf.registry import Registry
-from mhclf.training.saved import Run
 
 _PAGE = jinja2.Environment(autoescape=True).from_string(
     """<figure style="font-family:sans-serif;line-height:2;margin:0 0 1em">
@@ -34,17 +37,19 @@ class Attribution:
     scores : tuple of float
         One signed score a word; words cut off by `max_length` have 0.
     target : str
-        The label whose logit is explained.
+        The label whose logit is explained, or `a rather than b` for a difference of two.
     probability : float
         The model's probability of that label.
     method : str
     settings : dict
         Everything that the method's result depends on.
     completeness_gap : float or None
-        Difference between the sum of all scores (special tokens included) and the change of the logit, relative to
-        that change; None where the method promises no sum.
+        Difference between the sum of all scores (special tokens included) and the change of the quantity, relative
+        to that change; None where the method promises no sum.
     converged : bool or None
         Whether the gap is small enough; None where there is none.
+    unread : int
+        Words cut off by `max_length`.
     """
 
     text: str
@@ -56,6 +61,7 @@ class Attribution:
     settings: dict[str, Any] = field(default_factory=dict)
     completeness_gap: float | None = None
     converged: bool | None = None
+    unread: int = 0
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """Return the `count` words that speak most for the target, strongest first."""
@@ -78,24 +84,17 @@ class Attribution:
         return _PAGE.render(a=self, pieces=pieces)
 
 
-def scores_per_word(token_scores: Sequence[float], offsets: Sequence[Span], words: Sequence[Span]) -> tuple[float, ...]:
-    """Sum token scores into words by character overlap.
+@dataclass(frozen=True)
+class WordScores:
+    """What a method finds for one post: a signed score a word, what it depends on, and whether it converged."""
 
-    Parameters
-    ----------
-    token_scores : sequence of float
-    offsets : sequence of (start, end)
-        Of the tokens; (0, 0) for special tokens, whose scores belong to no word.
-    words : sequence of (start, end)
-    """
-    sums = [0.0] * len(words)
-    for score, word in zip(token_scores, tokens_to_words(offsets, words), strict=True):
-        if word >= 0:
-            sums[word] += float(score)
-    return tuple(sums)
+    scores: npt.NDArray[np.float64]
+    settings: dict[str, Any] = field(default_factory=dict)
+    completeness_gap: float | None = None
+    converged: bool | None = None
 
 
-Method = Callable[[Run, str, int], Attribution]
-"""Explain one post: run, text, number of the explained label."""
+Method = Callable[[ExplainedModel, Sequence[ReadPost], Sequence[Target], int], list[WordScores]]
+"""Explain posts, each for its target: model, posts, targets, seed (for methods that draw)."""
 
 METHODS: Registry[Method] = Registry("attribution method")

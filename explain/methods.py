@@ -3,16 +3,28 @@
 from collections.abc import Sequence
 
 # Methods register themselves when their files are imported.
+import explain.attention
+import explain.coalitions
+import explain.floors
 import explain.gradients
-import explain.perturbation  # noqa: F401
+import explain.perturbation
+import explain.relevance  # noqa: F401
 from explain.attribution import METHODS, Attribution
+from explain.model import ExplainedModel, Target
+from explain.reading import read_posts
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 from mhclf.training.saved import Run
 
 
 def attribute(
-    run: Run, texts: Sequence[str], method: str = "integrated_gradients", target: str | None = None
+    run: Run,
+    texts: Sequence[str],
+    method: str = "integrated_gradients",
+    target: str | Sequence[str] | None = None,
+    against: str | None = None,
+    contexts: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> list[Attribution]:
     """Explain why a trained run decides as it does.
 
@@ -23,9 +35,15 @@ def attribute(
     texts : sequence of str
         Posts, as they are given to the model.
     method : str
-        `integrated_gradients` or `occlusion`.
-    target : str, optional
-        The label to explain; for each post its most probable one when empty.
+        A name in `explain.attribution.METHODS`.
+    target : str or sequence of str, optional
+        The label to explain, for all posts or for each; its most probable one when empty.
+    against : str, optional
+        Explain the difference to this label's logit: why `target` rather than `against`.
+    contexts : sequence of str, optional
+        What was said before each post, where the run reads that.
+    seed : int
+        For methods that draw.
 
     Returns
     -------
@@ -39,11 +57,45 @@ def attribute(
     """
     if isinstance(texts, str):
         raise ConfigError("texts: give a list of posts, such as ['my post'].")
-    if target is not None and target not in run.labels:
-        raise ConfigError(
-            f"target: '{target}' is none of the labels {', '.join(run.labels)}.{nearest(target, run.labels)}"
+    explain = METHODS.get(method)
+    names = [target] * len(texts) if target is None or isinstance(target, str) else list(target)
+    if len(names) != len(texts):
+        raise ConfigError(f"target: {len(names)} labels for {len(texts)} posts. Give one label, or one for each post.")
+    other = None if against is None else _number(run, against, "against")
+    numbers = [None if name is None else _number(run, name, "target") for name in names]
+    if not texts:
+        return []
+    model = ExplainedModel(run)
+    posts = read_posts(run, texts, contexts)
+    logits = model.whole(posts)
+    probabilities = model.probabilities(logits)
+    targets = [
+        Target(int(row.argmax()) if number is None else number, other)
+        for row, number in zip(logits, numbers, strict=True)
+    ]
+    if any(item.label == item.against for item in targets):
+        raise ConfigError("against: is the label that is explained. Give another, or name the target.")
+    results = explain(model, posts, targets, seed)
+    return [
+        Attribution(
+            post.text,
+            post.words,
+            tuple(float(score) for score in result.scores),
+            run.labels[item.label] + (f" rather than {against}" if against else ""),
+            float(row[item.label]),
+            method,
+            {"quantity": "logit", "max_length": run.max_length} | result.settings,
+            result.completeness_gap,
+            result.converged,
+            int((~post.seen).sum()),
         )
-    explain_one = METHODS.get(method)
-    probabilities = run.predict_proba(list(texts))
-    numbers = [run.labels.index(target) if target else int(row.argmax()) for row in probabilities]
-    return [explain_one(run, text, number) for text, number in zip(texts, numbers, strict=True)]
+        for post, item, row, result in zip(posts, targets, probabilities, results, strict=True)
+    ]
+
+
+def _number(run: Run, label: str, option: str) -> int:
+    if label not in run.labels:
+        raise ConfigError(
+            f"{option}: '{label}' is none of the labels {', '.join(run.labels)}.{nearest(label, run.labels)}"
+        )
+    return run.labels.index(label)

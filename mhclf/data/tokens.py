@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from mhclf.config.model import FROM_START, LongPostsConfig
 from mhclf.data.long_posts import Reading, read_positions
+from mhclf.data.spans import Span
 from mhclf.errors import ConfigError
 
 CHUNK_POSTS = "chunk_posts"
@@ -51,17 +52,34 @@ class Batch:
 
 
 def encode_posts(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, contexts: Sequence[str] | None = None
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    max_length: int,
+    contexts: Sequence[str] | None = None,
+    offsets: bool = False,
 ) -> Any:
     """Tokenise posts, each after as much of the end of its context as there is room for.
 
     Returns
     -------
-    BatchEncoding
-        `input_ids` and, where the family has them, `token_type_ids`, as lists of unequal length.
+    mapping
+        `input_ids` and, where the family has them, `token_type_ids`, as lists of unequal length; with `offsets` also
+        `offset_mapping`: where in the post each token stands, (0, 0) for special tokens and those of the context.
     """
     if contexts is None or not any(contexts):
-        return tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=False)
+        encoded = tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=max_length,
+            return_attention_mask=False,
+            return_offsets_mapping=offsets,
+        )
+        if not offsets:
+            return encoded
+        places = [
+            _own_offsets(encoded["offset_mapping"][row], encoded.sequence_ids(row), 0) for row in range(len(texts))
+        ]
+        return dict(encoded) | {"offset_mapping": places}
     sizes = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
     side = tokenizer.truncation_side
@@ -70,16 +88,25 @@ def encode_posts(
         paired = bool(context.strip()) and len(ids) < room
         # The end of a context is nearest to the post.
         tokenizer.truncation_side = "left" if paired else side
-        rows.append(
-            tokenizer(
-                *([context, text] if paired else [text]),
-                truncation="only_first",
-                max_length=max_length,
-                return_attention_mask=False,
-            )
+        row = tokenizer(
+            *([context, text] if paired else [text]),
+            truncation="only_first",
+            max_length=max_length,
+            return_attention_mask=False,
+            return_offsets_mapping=offsets,
         )
+        if offsets:
+            row["offset_mapping"] = _own_offsets(row["offset_mapping"], row.sequence_ids(), int(paired))
+        rows.append(row)
     tokenizer.truncation_side = side
     return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def _own_offsets(places: Sequence[Any], sequences: Sequence[int | None], own: int) -> list[Span]:
+    return [
+        (int(place[0]), int(place[1])) if sequence == own else (0, 0)
+        for place, sequence in zip(places, sequences, strict=True)
+    ]
 
 
 class TokenisedPosts(Dataset[int]):

@@ -1,6 +1,7 @@
 """The linear baseline: TF-IDF of words and word pairs with logistic regression, saved without pickle."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,11 @@ class LinearModel:
         vectorizer = _vectorizer(self.vocabulary)
         vectorizer.idf_ = self.inverse_frequency
         return csr_matrix(vectorizer.transform(texts))
+
+    @property
+    def token_pattern(self) -> "re.Pattern[str]":
+        """What counts as a word: scikit-learn's own pattern."""
+        return re.compile(_vectorizer(self.vocabulary).token_pattern)
 
     def logits(self, texts: list[str]) -> npt.NDArray[np.float64]:
         """Return logits, shape (n, labels)."""

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explain import attribute
-from explain.attribution import Attribution, scores_per_word
+from explain.attribution import Attribution
+from explain.reading import ReadPost
 from mhclf.config.loss import ContrastiveConfig
 from mhclf.config.model import ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
-from mhclf.data.spans import words
+from mhclf.data.spans import tokens_to_words, words
 from mhclf.errors import ConfigError
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
@@ -77,7 +78,10 @@ def test_integrated_gradients_equal_captums_raw_call(trained):
 
     raw = LayerIntegratedGradients(forward, network.encoder.get_input_embeddings())
     values = raw.attribute(ids, baselines=baseline, n_steps=found.settings["steps"]).sum(dim=-1)[0]
-    expected = scores_per_word(values.tolist(), [tuple(span) for span in offsets], words(text))
+    owners = tokens_to_words([tuple(span) for span in offsets], words(text))
+    expected = [
+        sum(float(v) for v, own in zip(values, owners, strict=True) if own == w) for w in range(len(found.words))
+    ]
     assert found.scores == pytest.approx(expected, abs=1e-5)
 
 
@@ -143,4 +147,6 @@ def test_word_scores_sum_to_token_scores(text, seed):
     cuts = sorted({0, len(text), *generator.integers(0, len(text) + 1, 8).tolist()})
     tokens = [(start, end) for start, end in pairwise(cuts) if text[start:end].strip()]
     scores = generator.normal(size=len(tokens))
-    assert sum(scores_per_word(scores, tokens, spans)) == pytest.approx(scores.sum())
+    owners = np.array(tokens_to_words(tokens, spans), dtype=np.int64)
+    post = ReadPost(text, "", tuple(spans), torch.zeros(len(tokens)), None, owners)
+    assert post.word_scores(scores).sum() == pytest.approx(scores.sum())

@@ -1,0 +1,207 @@
+"""Attention as explanation: what the tokens that are pooled attend to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from explain.attribution import METHODS, WordScores
+from explain.model import ExplainedModel, Target, TokenRow
+from explain.reading import ReadPost
+from mhclf.errors import RunError
+from mhclf.models.aggregation import Aggregated
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one forward pass shows.
+
+    Attributes
+    ----------
+    attentions : tuple of Tensor
+        One a layer, each (batch, heads, tokens, tokens): rows attend to columns.
+    mask : Tensor
+        Shape (batch, tokens), 1 for tokens.
+    logits : Tensor
+        Shape (batch, labels).
+    aggregated : Aggregated
+        The learnt layers.
+    """
+
+    attentions: tuple[Tensor, ...]
+    mask: Tensor
+    logits: Tensor
+    aggregated: Aggregated
+
+
+def look(model: ExplainedModel, batch: dict[str, Tensor]) -> Seen:
+    """Run the network with eager attention and keep its weights; gradients flow where they are enabled.
+
+    Raises
+    ------
+    RunError
+        If the encoder gives no weights: never an empty tuple.
+    """
+    network = model.network
+    with model.eager_attention():
+        output = network.encoder(**batch, output_hidden_states=True, output_attentions=True, return_dict=True)
+    attentions = tuple(item for item in output.attentions or () if item is not None)
+    if not attentions or any(item.ndim != 4 for item in attentions):
+        raise RunError(f"{model.run.folder}: its encoder shows no attention weights. Choose a gradient method.")
+    mask = batch["attention_mask"]
+    states = (*output.hidden_states[:-1], output.last_hidden_state)
+    if not network.aggregation.every_layer:
+        states = states[-1:]
+    summaries = torch.stack([network.pool(state, mask) for state in states], dim=1)
+    found = network.classify(summaries)
+    return Seen(attentions, mask, found.logits, found.aggregated)
+
+
+def pooled_query(model: ExplainedModel, weights: Tensor, mask: Tensor) -> Tensor:
+    """Return the attention that the pooled tokens pay to each token.
+
+    Parameters
+    ----------
+    weights : Tensor
+        Shape (batch, tokens, tokens).
+    mask : Tensor
+        Shape (batch, tokens).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, tokens): the first token's row for `cls` pooling, else the mean over the rows of all tokens.
+    """
+    if model.network.config.pooling == "cls":
+        return weights[range(len(weights)), mask.argmax(dim=1)]
+    rows = mask.unsqueeze(-1).to(weights.dtype)
+    return (weights * rows).sum(dim=1) / rows.sum(dim=1)
+
+
+def layer_attention(layer: int, head: int | None) -> Callable[[ExplainedModel, Seen], Tensor]:
+    """Return the scores (batch, tokens) of one layer, from 0 or from the end (-1), of one head or their mean."""
+
+    def scores(model: ExplainedModel, seen: Seen) -> Tensor:
+        weights = seen.attentions[layer]
+        return pooled_query(model, weights.mean(dim=1) if head is None else weights[:, head], seen.mask)
+
+    return scores
+
+
+def rollout(model: ExplainedModel, seen: Seen) -> Tensor:
+    """Attention rollout (Abnar & Zuidema 2020): the product over layers of half attention and half identity."""
+    size = seen.mask.shape[1]
+    identity = torch.eye(size, device=seen.mask.device)
+    product = identity.expand(len(seen.mask), -1, -1)
+    for weights in seen.attentions:
+        product = (0.5 * weights.mean(dim=1) + 0.5 * identity) @ product
+    return pooled_query(model, product, seen.mask)
+
+
+def layer_attentive(model: ExplainedModel, seen: Seen) -> Tensor:
+    """Attention of every layer, weighted by the layer's own contribution to the representation.
+
+    The embeddings, which attend to nothing, count as attending to themselves. A run without learnt layers has one:
+    its last.
+    """
+    contributions = seen.aggregated.contributions
+    if contributions is None:
+        return layer_attention(-1, None)(model, seen)
+    identity = torch.eye(seen.mask.shape[1], device=seen.mask.device).expand(len(seen.mask), -1, -1)
+    layers = [identity, *(weights.mean(dim=1) for weights in seen.attentions)]
+    scores = torch.stack([pooled_query(model, weights, seen.mask) for weights in layers], dim=1)
+    return (contributions.unsqueeze(-1) * scores).sum(dim=1)
+
+
+_VALUE_NAMES = ("value", "value_proj", "v_lin", "v_proj", "v")
+
+
+def value_projections(encoder: nn.Module) -> list[nn.Linear]:
+    """Return the layers that make attention values, in order; empty where the family has none of its own."""
+    return [
+        module
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.Linear) and name.rsplit(".", 1)[-1] in _VALUE_NAMES
+    ]
+
+
+def _attention_method(name: str, find: Callable[[ExplainedModel, Seen], Tensor], settings: dict[str, object]) -> None:
+    @METHODS.register(name)
+    def method(
+        model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
+    ) -> list[WordScores]:
+        found: list[WordScores | None] = [None] * len(posts)
+        rows = [TokenRow(post.ids, post.types) for post in posts]
+        lengths = [len(row.ids) for row in rows]
+
+        def work(part: Sequence[int]) -> None:
+            with torch.no_grad():
+                batch = model.batch([rows[number] for number in part])
+                scores = find(model, look(model, batch)).float().cpu()
+            for place, number in enumerate(part):
+                own = scores[place, model.place(lengths[number], scores.shape[1])]
+                found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
+
+        model.network.eval()
+        model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work, 0.25)
+        return [item for item in found if item is not None]
+
+    method.__doc__ = find.__doc__
+
+
+_attention_method("attention", layer_attention(-1, None), {"layer": "last", "heads": "mean"})
+_attention_method("attention_rollout", rollout, {"heads": "mean", "residual": 0.5})
+_attention_method("layer_attentive_attention", layer_attentive, {"heads": "mean", "layers": "learnt contributions"})
+
+
+@METHODS.register("value_weighted_attention")
+def value_weighted_attention(
+    model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
+) -> list[WordScores]:
+    """Last-layer attention times the norm of each head's value vectors (Kobayashi et al. 2020), summed over heads.
+
+    Raises
+    ------
+    RunError
+        If the encoder's family does not make its values by a layer of their own.
+    """
+    projections = value_projections(model.network.encoder)
+    if not projections:
+        raise RunError(f"{model.run.folder}: its encoder has no value layers of their own. Choose another method.")
+    kept: list[Tensor] = []
+    handle = projections[-1].register_forward_hook(lambda module, inputs, output: kept.append(output.detach()))
+    found: list[WordScores] = []
+    try:
+        with torch.no_grad():
+            for post in posts:
+                kept.clear()
+                seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+                weights = seen.attentions[-1]
+                values = kept[-1].reshape(1, weights.shape[-1], weights.shape[1], -1)
+                weighted = weights * values.norm(dim=-1).transpose(1, 2).unsqueeze(2)
+                scores = pooled_query(model, weighted.sum(dim=1), seen.mask)[0]
+                own = scores[model.place(len(post.ids), len(scores))]
+                found.append(WordScores(post.word_scores(own.tolist()), {"layer": "last", "heads": "sum"}))
+    finally:
+        handle.remove()
+    return found
+
+
+@METHODS.register("gradient_attention")
+def gradient_attention(
+    model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
+) -> list[WordScores]:
+    """Last-layer attention times the quantity's gradient with respect to it, summed over heads and rows; signed."""
+    found = []
+    for post, target in zip(posts, targets, strict=True):
+        with torch.enable_grad():
+            seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+            value = target.of(seen.logits).sum()
+            (gradient,) = torch.autograd.grad(value, seen.attentions[-1], allow_unused=True)
+        if gradient is None:
+            raise RunError(f"{model.run.folder}: its encoder shows copies of its attention. Choose another method.")
+        scores = (seen.attentions[-1] * gradient).detach().sum(dim=(1, 2))[0]
+        own = scores[model.place(len(post.ids), len(scores))]
+        found.append(WordScores(post.word_scores(own.tolist()), {"layer": "last", "heads": "sum"}))
+    return found

@@ -1,0 +1,253 @@
+"""The model that is explained: one number a post (a label's logit), for posts as they are and with words taken out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from explain.reading import ReadPost
+from mhclf.data.table import join_contexts
+from mhclf.errors import ConfigError, RunError
+from mhclf.models.network import ClassifierNetwork
+from mhclf.training.saved import Run
+
+Removal = Literal["mask", "delete"]
+"""How a word is taken out: its tokens become mask tokens, or they leave the sequence."""
+
+Floats = npt.NDArray[np.float64]
+
+_STEP = 8
+"""Batches are padded to a multiple of this, so that kernels meet few shapes."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is explained: the logit of a label, or its difference to another's."""
+
+    label: int
+    against: int | None = None
+
+    def of(self, logits: Tensor) -> Tensor:
+        """Return the explained quantity of logits (batch, labels), shape (batch,)."""
+        chosen = logits[:, self.label]
+        return chosen if self.against is None else chosen - logits[:, self.against]
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """Tokens of one row that is to be read: numbers and, where the family has them, segments."""
+
+    ids: Tensor
+    types: Tensor | None
+
+
+class ExplainedModel:
+    """A trained run, ready to be asked.
+
+    Parameters
+    ----------
+    run : Run
+    tokens_at_once : int
+        Tokens, padding included, in one forward pass without gradients; a quarter of it with gradients. Halved, down
+        to one row, when memory runs out.
+    """
+
+    def __init__(self, run: Run, tokens_at_once: int = 16384) -> None:
+        self.run = run
+        self.tokens_at_once = tokens_at_once
+
+    @property
+    def network(self) -> ClassifierNetwork:
+        """The network.
+
+        Raises
+        ------
+        RunError
+            If the run is the linear baseline.
+        """
+        return self.run.parts()[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.network.parameters()).device
+
+    @property
+    def mask_id(self) -> int:
+        """Number of the token that stands in for a word: the mask token, or padding where there is none."""
+        tokenizer = self.run.parts()[1]
+        found = tokenizer.mask_token_id
+        return int(found if found is not None else tokenizer.pad_token_id or 0)
+
+    def batch(self, rows: Sequence[TokenRow]) -> dict[str, Tensor]:
+        """Pad rows to one width, as in training."""
+        tokenizer = self.run.parts()[1]
+        width = -(-max(len(row.ids) for row in rows) // _STEP) * _STEP
+        shape = (len(rows), width)
+        found = {
+            "input_ids": torch.full(shape, int(tokenizer.pad_token_id or 0)),
+            "attention_mask": torch.zeros(shape, dtype=torch.int64),
+        }
+        if rows[0].types is not None:
+            found["token_type_ids"] = torch.full(shape, int(tokenizer.pad_token_type_id))
+        for place, row in enumerate(rows):
+            where = self.place(len(row.ids), width)
+            found["input_ids"][place, where] = row.ids
+            found["attention_mask"][place, where] = 1
+            if row.types is not None:
+                found["token_type_ids"][place, where] = row.types
+        return {name: value.to(self.device) for name, value in found.items()}
+
+    def place(self, length: int, width: int) -> slice:
+        """Return where a row of `length` tokens stands in a batch `width` tokens wide."""
+        left = self.run.parts()[1].padding_side == "left"
+        return slice(width - length, width) if left else slice(0, length)
+
+    @torch.no_grad()
+    def logits(self, rows: Sequence[TokenRow]) -> Tensor:
+        """Return the logits of rows of any lengths, shape (rows, labels), on the CPU."""
+        found: list[Tensor] = [torch.empty(0)] * len(rows)
+        order = sorted(range(len(rows)), key=lambda number: -len(rows[number].ids))
+
+        def read(part: Sequence[int]) -> None:
+            outputs = self.network(self.batch([rows[number] for number in part])).logits.float().cpu()
+            for number, output in zip(part, outputs, strict=True):
+                found[number] = output
+
+        self.in_batches(order, [len(row.ids) for row in rows], read)
+        return torch.stack(found)
+
+    def in_batches(
+        self,
+        order: Sequence[int],
+        lengths: Sequence[int],
+        work: Callable[[Sequence[int]], None],
+        share: float = 1.0,
+    ) -> None:
+        """Call `work` on parts of `order` that fit into memory; smaller parts when it runs out.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Positions, best from long to short.
+        lengths : sequence of int
+            Tokens of each position.
+        work : callable
+            Takes positions; may be called again with some of them after it ran out of memory.
+        share : float
+            Share of `tokens_at_once` that fits here.
+
+        Raises
+        ------
+        RunError
+            If one row alone does not fit.
+        """
+        budget = max(1, int(self.tokens_at_once * share))
+        at = 0
+        while at < len(order):
+            part = [order[at]]
+            longest = lengths[order[at]]
+            for number in order[at + 1 :]:
+                longest = max(longest, lengths[number])
+                if (len(part) + 1) * longest > budget:
+                    break
+                part.append(number)
+            try:
+                work(part)
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                if len(part) == 1:
+                    raise RunError(
+                        "Memory ran out on one post. Explain a run with a smaller --max_length, or on another machine."
+                    ) from error
+                budget = max(1, len(part) * longest // 2)
+                continue
+            at += len(part)
+
+    def masked(self, post: ReadPost, kept: npt.NDArray[np.bool_], target: Target, removal: Removal = "mask") -> Floats:
+        """Return the explained quantity of a post with words taken out.
+
+        Parameters
+        ----------
+        post : ReadPost
+        kept : array of bool, shape (n, words)
+            Which words stay in each of the n variants.
+        target : Target
+        removal : {'mask', 'delete'}
+            On token numbers; texts are never tokenised again. For the linear baseline, which reads no tokens, both
+            delete the word's characters.
+
+        Returns
+        -------
+        array (n,)
+        """
+        kept = np.asarray(kept, dtype=np.bool_)
+        if kept.ndim != 2 or kept.shape[1] != len(post.words):
+            raise ConfigError(f"kept: has shape {kept.shape}, expected (n, {len(post.words)}).")
+        if self.run.linear is not None:
+            texts = [without_words(post, row) for row in kept]
+            logits = self.run.linear.logits(join_contexts(texts, [post.context] * len(texts)))
+            return target.of(torch.from_numpy(logits)).double().numpy()
+        rows = [self.row_without(post, row, removal) for row in kept]
+        return target.of(self.logits(rows)).double().numpy()
+
+    def row_without(self, post: ReadPost, kept: npt.NDArray[np.bool_], removal: Removal) -> TokenRow:
+        """Return the tokens of a post with only the words where `kept` (words,) is true."""
+        # The last entry stands for tokens of no word, whose owner is -1.
+        stays = torch.from_numpy(np.append(kept, True)[post.owners])
+        if removal == "mask":
+            return TokenRow(torch.where(stays, post.ids, self.mask_id), post.types)
+        return TokenRow(post.ids[stays], post.types[stays] if post.types is not None else None)
+
+    def whole(self, posts: Sequence[ReadPost]) -> Tensor:
+        """Return the logits of posts as they are, shape (posts, labels)."""
+        if self.run.linear is not None:
+            texts = join_contexts([post.text for post in posts], [post.context for post in posts])
+            return torch.from_numpy(self.run.linear.logits(texts))
+        return self.logits([TokenRow(post.ids, post.types) for post in posts])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of logits, shape (posts, labels)."""
+        if self.run.linear is not None:
+            return logits.sigmoid() if self.run.task == "multilabel" else logits.softmax(dim=-1)
+        return self.network.head.probabilities(logits)
+
+    @contextmanager
+    def eager_attention(self) -> Iterator[None]:
+        """Compute attention so that its weights can be seen, then go back.
+
+        Raises
+        ------
+        RunError
+            If the encoder's family has no such form.
+        """
+        encoder: Any = self.network.encoder
+        before = encoder.config._attn_implementation
+        try:
+            encoder.set_attn_implementation("eager")
+        except (AttributeError, ValueError) as error:
+            raise RunError(f"{self.run.folder}: its encoder cannot show attention weights ({error}).") from error
+        try:
+            yield
+        finally:
+            encoder.set_attn_implementation(before)
+
+
+def without_words(post: ReadPost, kept: npt.NDArray[np.bool_]) -> str:
+    """Return the post's text without the words where `kept` (words,) is false."""
+    parts, at = [], 0
+    for (start, end), stays in zip(post.words, kept, strict=True):
+        if not stays:
+            parts.append(post.text[at:start])
+            at = end
+    return " ".join([*parts, post.text[at:]]) if parts else post.text
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

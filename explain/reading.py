@@ -1,0 +1,95 @@
+"""Posts as a run reads them, with the word that each token belongs to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mhclf.data.spans import Span, tokens_to_words
+from mhclf.data.spans import words as split_words
+from mhclf.data.tokens import encode_posts
+from mhclf.errors import ConfigError
+from mhclf.training.saved import Run
+
+
+@dataclass(frozen=True)
+class ReadPost:
+    """One post with its tokens.
+
+    Attributes
+    ----------
+    text : str
+    context : str
+        What was said before, '' for nothing.
+    words : tuple of (start, end)
+        Character offsets of the post's words.
+    ids : Tensor
+        Token numbers, shape (tokens,), special tokens and context included; empty for the linear baseline.
+    types : Tensor or None
+        Segment of each token, where the family has segments.
+    owners : array of int, shape (tokens,)
+        Word of each token; -1 for special tokens and those of the context.
+    """
+
+    text: str
+    context: str
+    words: tuple[Span, ...]
+    ids: Tensor
+    types: Tensor | None
+    owners: npt.NDArray[np.int64]
+
+    @property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """Which words have a token: those before the cut at `max_length`, shape (words,)."""
+        if not len(self.ids):
+            return np.ones(len(self.words), dtype=np.bool_)
+        found = np.zeros(len(self.words), dtype=np.bool_)
+        found[self.owners[self.owners >= 0]] = True
+        return found
+
+    def word_scores(self, token_scores: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Sum token scores (tokens,) into word scores (words,); a word that is not read has 0."""
+        own = self.owners >= 0
+        values = np.asarray(token_scores, dtype=np.float64)
+        return np.bincount(self.owners[own], weights=values[own], minlength=len(self.words)).astype(np.float64)
+
+
+def read_posts(run: Run, texts: Sequence[str], contexts: Sequence[str] | None = None) -> list[ReadPost]:
+    """Tokenise posts as the run does.
+
+    Raises
+    ------
+    ConfigError
+        If the run reads long posts otherwise than from their start.
+    """
+    before = list(contexts) if contexts is not None else [""] * len(texts)
+    split = [tuple(split_words(text)) for text in texts]
+    if run.linear is not None:
+        nothing = torch.zeros(0, dtype=torch.int64)
+        none = np.zeros(0, dtype=np.int64)
+        return [
+            ReadPost(text, context, own, nothing, None, none)
+            for text, context, own in zip(texts, before, split, strict=True)
+        ]
+    if run.config.long.strategy != "head":
+        raise ConfigError(
+            f"{run.folder}: reads long posts by '{run.config.long.strategy}', which cannot be explained by word yet. "
+            "Explain a run with --long.strategy head."
+        )
+    tokenizer = run.parts()[1]
+    encoded = encode_posts(tokenizer, texts, run.max_length, before, offsets=True)
+    types = encoded.get("token_type_ids")
+    return [
+        ReadPost(
+            text,
+            before[row],
+            split[row],
+            torch.tensor(encoded["input_ids"][row]),
+            torch.tensor(types[row]) if types is not None else None,
+            np.array(tokens_to_words(encoded["offset_mapping"][row], split[row]), dtype=np.int64),
+        )
+        for row, text in enumerate(texts)
+    ]

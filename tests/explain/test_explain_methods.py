@@ -1,0 +1,359 @@
+"""Every attribution method: its contract on several families, and its formula by an independent road."""
+
+from itertools import combinations
+from math import factorial
+
+import numpy as np
+import pytest
+import torch
+
+from explain import attribute
+from explain.attention import look, pooled_query
+from explain.attribution import METHODS
+from explain.coalitions import units_of
+from explain.model import ExplainedModel, Target, TokenRow
+from explain.perturbation import sentence_numbers
+from explain.reading import read_posts
+from explain.relevance import held_still
+from mhclf.config.loss import ContrastiveConfig
+from mhclf.config.model import LongPostsConfig, ModelConfig
+from mhclf.config.run import RunConfig
+from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
+from mhclf.errors import ConfigError, RunError
+from mhclf.training.run import run
+from mhclf.training.saved import load_run
+
+POSTS = [
+    "my knee hurts when the stairs are wet",
+    "nobody saved me a seat at lunch, again!",
+    "the boss called. i could not sleep! and my sister never replies to me",
+]
+SHORT = "my boss hurts my knee again today"
+UNFIT = {
+    ("value_weighted_attention", "xlnet"): "its encoder has no value layers of their own",
+    ("value_weighted_attention", "modernbert"): "its encoder has no value layers of their own",
+    ("gradient_attention", "xlnet"): "its encoder shows copies of its attention",
+}
+NETWORK = [name for name in METHODS if name != "tfidf_weights"]
+
+
+@pytest.fixture(scope="module")
+def trained_run(encoder_folder, tiny_dataset, tmp_path_factory):
+    """Return a function that gives a trained run by family and pooling, each trained once."""
+    made = {}
+
+    def build(family="bert", **settings):
+        key = (family, repr(settings))
+        if key not in made:
+            config = RunConfig(
+                data=str(tiny_dataset),
+                encoder=str(encoder_folder(family)),
+                out=str(tmp_path_factory.mktemp("runs")),
+                report=False,
+                **{"max_length": 64, **settings},
+                optim=OptimConfig(lr=1e-3, head_lr=1e-2),
+                batch=BatchConfig(size=8),
+                trainer=TrainerConfig(epochs=2, accelerator="cpu", precision="fp32"),
+            )
+            made[key] = load_run(run(config).folder)
+        return made[key]
+
+    return build
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlnet", "deberta-v2", "modernbert", "distilbert"])
+@pytest.mark.parametrize("method", NETWORK)
+def test_the_contract_holds_for_every_method_and_family(trained_run, family, method):
+    loaded = trained_run(family)
+    posts = [SHORT, "my knee hurts"] if method == "exact_shapley" else POSTS
+    if (method, family) in UNFIT:
+        with pytest.raises(RunError, match=UNFIT[method, family]):
+            attribute(loaded, posts, method=method)
+        return
+    found = attribute(loaded, posts, method=method)
+    predicted = loaded.predict(posts)
+    for post, item, label in zip(posts, found, predicted, strict=True):
+        assert item.text == post and item.target == label and item.method == method
+        assert len(item.scores) == len(item.words)
+        assert np.isfinite(item.scores).all()
+        assert any(item.scores), "not all zero"
+        assert item.settings["quantity"] == "logit"
+        assert item.unread == 0
+    alone = attribute(loaded, posts[:1], method=method)[0]
+    assert alone.scores == pytest.approx(found[0].scores, abs=2e-4), "a post's scores do not depend on its neighbours"
+
+
+def test_attention_is_what_the_encoder_shows(trained_run):
+    loaded = trained_run()
+    network, tokenizer = loaded.parts()
+    network.encoder.set_attn_implementation("eager")
+    encoded = tokenizer(POSTS[0], return_tensors="pt", return_offsets_mapping=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    with torch.no_grad():
+        attentions = network.encoder(**encoded, output_attentions=True).attentions
+    network.encoder.set_attn_implementation("sdpa")
+    received = attentions[-1][0].mean(dim=0).mean(dim=0)
+    found = attribute(loaded, POSTS[:1], method="attention")[0]
+    assert network.encoder.config._attn_implementation == "sdpa", "it goes back"
+    for (start, end), score in zip(found.words, found.scores, strict=True):
+        own = [float(value) for value, (a, b) in zip(received, offsets, strict=True) if a < end and start < b]
+        assert score == pytest.approx(sum(own), abs=1e-6)
+    product = torch.eye(len(offsets))
+    for weights in attentions:
+        product = (0.5 * weights[0].mean(dim=0) + 0.5 * torch.eye(len(offsets))) @ product
+    rolled = attribute(loaded, POSTS[:1], method="attention_rollout")[0]
+    special = [place for place, span in enumerate(offsets) if span == [0, 0]]
+    assert sum(rolled.scores) == pytest.approx(1 - float(product.mean(dim=0)[special].sum()), abs=1e-5)
+
+
+def test_cls_pooling_looks_from_the_first_token(trained_run):
+    loaded = trained_run("bert", model=ModelConfig(pooling="cls"))
+    model = ExplainedModel(loaded)
+    (post,) = read_posts(loaded, POSTS[:1])
+    batch = model.batch([TokenRow(post.ids, post.types)])
+    with torch.no_grad():
+        seen = look(model, batch)
+    weights = seen.attentions[-1].mean(dim=1)
+    assert torch.equal(pooled_query(model, weights, seen.mask)[0], weights[0, 0])
+    assert torch.allclose(seen.logits, model.whole([post]), atol=1e-5)
+
+
+def test_layer_attentive_attention_is_weighted_by_the_contributions(trained_run):
+    loaded = trained_run()
+    model = ExplainedModel(loaded)
+    (post,) = read_posts(loaded, POSTS[:1])
+    with torch.no_grad():
+        seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+    shares = seen.aggregated.contributions[0].tolist()
+    size = len(post.ids)
+    received = [torch.full((size,), 1 / size)]
+    received += [weights[0].mean(dim=0)[:size, :size].mean(dim=0) for weights in seen.attentions]
+    expected = post.word_scores(sum(share * row for share, row in zip(shares, received, strict=True)).numpy())
+    found = attribute(loaded, POSTS[:1], method="layer_attentive_attention")[0]
+    assert found.scores == pytest.approx(expected.tolist(), abs=1e-6)
+    plain = trained_run("bert", model=ModelConfig(aggregation="last"), contrastive=ContrastiveConfig(weight=0))
+    pair = [attribute(plain, POSTS[:1], method=name)[0].scores for name in ("attention", "layer_attentive_attention")]
+    assert pair[0] == pytest.approx(pair[1])
+
+
+def test_gradients_equal_finite_differences(trained_run):
+    loaded = trained_run()
+    network, tokenizer = loaded.parts()
+    label = loaded.labels.index("work")
+    encoded = tokenizer(SHORT, return_tensors="pt")
+    ids = encoded.pop("input_ids")
+    embed = network.encoder.get_input_embeddings()
+    vectors = embed(ids).detach()
+
+    def logit(values):
+        with torch.no_grad():
+            return float(network({**encoded, "inputs_embeds": values}).logits[0, label])
+
+    found = attribute(loaded, [SHORT], method="input_x_gradient", target="work")[0]
+    (post,) = read_posts(loaded, [SHORT])
+    for word in (0, 2):
+        step = 1e-2
+        nudge = torch.zeros_like(vectors)
+        nudge[0, torch.from_numpy(post.owners == word)] = vectors[0, torch.from_numpy(post.owners == word)]
+        slope = (logit(vectors + step * nudge) - logit(vectors - step * nudge)) / (2 * step)
+        assert found.scores[word] == pytest.approx(slope, abs=2e-3)
+
+
+def test_a_contrast_is_the_difference_of_two_labels(trained_run):
+    loaded = trained_run()
+    scores = {}
+    for target, against in (("work", None), ("body", None), ("work", "body")):
+        item = attribute(loaded, [SHORT], method="input_x_gradient", target=target, against=against)[0]
+        scores[target, against] = np.array(item.scores)
+    assert item.target == "work rather than body"
+    assert scores["work", "body"] == pytest.approx(scores["work", None] - scores["body", None], abs=1e-5)
+    with pytest.raises(ConfigError) as error:
+        attribute(loaded, [SHORT], target="work", against="work")
+    assert str(error.value) == "against: is the label that is explained. Give another, or name the target."
+
+
+def brute_force_shapley(model, post, target):
+    count = len(post.words)
+    rows = np.array([[number >> word & 1 for word in range(count)] for number in range(2**count)], dtype=bool)
+    values = model.masked(post, rows, target)
+    shares = []
+    for word in range(count):
+        total = 0.0
+        others = [other for other in range(count) if other != word]
+        for size in range(count):
+            weight = factorial(size) * factorial(count - size - 1) / factorial(count)
+            for chosen in combinations(others, size):
+                number = sum(1 << other for other in chosen)
+                total += weight * (values[number | 1 << word] - values[number])
+        shares.append(total)
+    return shares, values[-1] - values[0]
+
+
+def test_shapley_values_are_additive_and_equal_brute_force_on_eight_words(trained_run):
+    loaded = trained_run()
+    text = "my boss hurts my knee again today now"
+    model = ExplainedModel(loaded)
+    (post,) = read_posts(loaded, [text])
+    assert len(post.words) == 8
+    expected, change = brute_force_shapley(model, post, Target(1))
+    exact = attribute(loaded, [text], method="exact_shapley", target="work")[0]
+    assert exact.scores == pytest.approx(expected, abs=1e-5)
+    for method in ("exact_shapley", "permutation_shapley", "kernel_shap"):
+        found = attribute(loaded, [text], method=method, target="work")[0]
+        assert sum(found.scores) == pytest.approx(change, abs=1e-4)
+        assert found.completeness_gap < 1e-3 and found.converged
+        assert np.corrcoef(found.scores, expected)[0, 1] > 0.9
+    near = attribute(loaded, [text], method="lime", target="work")[0]
+    assert np.corrcoef(near.scores, expected)[0, 1] > 0.8
+
+
+def test_a_seed_fixes_what_is_drawn_and_nobody_else_s_draws(trained_run):
+    loaded = trained_run()
+    for method in ("random", "permutation_shapley", "kernel_shap", "lime", "gradient_shap"):
+        np.random.seed(5)
+        expected = np.random.random()
+        np.random.seed(5)
+        one, again, other = (attribute(loaded, POSTS[2:], method=method, seed=seed)[0].scores for seed in (1, 1, 2))
+        assert np.random.random() == expected, f"{method} leaves numpy's state alone"
+        assert one == again != other
+
+
+def test_many_words_stand_together(trained_run):
+    (post,) = read_posts(trained_run(), ["knee " * 25])
+    units = units_of(post, 10)
+    assert units.count == 10
+    assert units.of_word.tolist() == sorted(units.of_word.tolist())
+    assert np.bincount(units.of_word).tolist() in ([3, 2] * 5, [2, 3] * 5)
+    values = np.arange(10.0)
+    assert units.share(values).sum() == pytest.approx(values.sum())
+    assert units.kept(np.eye(10)).sum(axis=1).tolist() == np.bincount(units.of_word).tolist()
+
+
+def test_exact_values_are_refused_for_many_words(trained_run):
+    with pytest.raises(ConfigError) as error:
+        attribute(trained_run(), POSTS[2:], method="exact_shapley")
+    assert str(error.value) == (
+        "exact_shapley: a post has 16 words, at most 12 can be explained exactly. Use permutation_shapley."
+    )
+
+
+def test_sentences_share_their_fall(trained_run):
+    loaded = trained_run()
+    (post,) = read_posts(loaded, POSTS[2:])
+    assert sentence_numbers(post).tolist() == [0] * 4 + [1] * 5 + [2] * 7
+    found = attribute(loaded, POSTS[2:], method="sentence_occlusion", target="work")[0]
+    model = ExplainedModel(loaded)
+    kept = np.ones((2, 16), dtype=bool)
+    kept[1, 4:9] = False
+    values = model.masked(post, kept, Target(1), "delete")
+    assert found.scores[4:9] == pytest.approx([(values[0] - values[1]) / 5] * 5, abs=1e-5)
+
+
+def test_holding_the_mixing_still_changes_no_output(trained_run):
+    loaded = trained_run()
+    model = ExplainedModel(loaded)
+    posts = read_posts(loaded, POSTS)
+    before = model.whole(posts)
+    with model.eager_attention(), held_still(model.network):
+        inside = model.whole(posts)
+    assert torch.allclose(before, inside, atol=1e-5)
+    assert torch.equal(model.whole(posts), before), "it goes back"
+
+
+def test_relevance_is_conserved_where_the_network_has_no_bias(trained_run):
+    loaded = trained_run()
+    plain, relevant = (
+        attribute(loaded, [SHORT], method=name, target="work")[0].scores
+        for name in ("input_x_gradient", "layer_relevance")
+    )
+    assert plain != pytest.approx(relevant, abs=1e-3)
+
+
+def test_removal_works_on_tokens(trained_run):
+    loaded = trained_run()
+    model = ExplainedModel(loaded)
+    tokenizer = loaded.parts()[1]
+    (post,) = read_posts(loaded, [SHORT])
+    kept = np.array([True, False, True, True, True, True, True])
+    masked = model.row_without(post, kept, "mask").ids
+    deleted = model.row_without(post, kept, "delete").ids
+    gone = post.owners == 1
+    assert (masked[torch.from_numpy(gone)] == tokenizer.mask_token_id).all()
+    assert torch.equal(masked[torch.from_numpy(~gone)], post.ids[torch.from_numpy(~gone)])
+    assert deleted.tolist() == [int(v) for v, out in zip(post.ids, gone, strict=True) if not out]
+    with pytest.raises(ConfigError) as error:
+        model.masked(post, np.ones((2, 3), dtype=bool), Target(0))
+    assert str(error.value) == "kept: has shape (2, 3), expected (n, 7)."
+
+
+def test_smaller_batches_when_memory_runs_out(trained_run):
+    model = ExplainedModel(trained_run(), tokens_at_once=80)
+    sizes = []
+
+    def work(part):
+        if len(part) > 3:
+            raise torch.OutOfMemoryError("no memory")
+        sizes.append(list(part))
+
+    model.in_batches(range(7), [10] * 7, work)
+    assert [number for part in sizes for number in part] == list(range(7))
+    assert max(map(len, sizes)) == 3
+
+    def never(part):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    with pytest.raises(RunError, match="Memory ran out on one post"):
+        model.in_batches([0], [10], never)
+    with pytest.raises(RuntimeError, match="other"):
+        model.in_batches([0], [10], lambda part: (_ for _ in ()).throw(RuntimeError("other")))
+
+
+def test_words_behind_the_cut_have_no_score_and_are_counted(encoder_folder, tiny_dataset, tmp_path):
+    config = RunConfig(
+        data=str(tiny_dataset), encoder=str(encoder_folder("bert")), out=str(tmp_path), report=False, max_length=8,
+        batch=BatchConfig(size=8), trainer=TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"),
+    )  # fmt: skip
+    loaded = load_run(run(config).folder)
+    for method in ("attention", "integrated_gradients", "permutation_shapley", "occlusion", "random"):
+        found = attribute(loaded, [POSTS[0]], method=method)[0]
+        assert found.unread > 0
+        assert not any(found.scores[-found.unread :])
+
+
+def test_context_is_read_but_has_no_score(trained_run):
+    loaded = trained_run()
+    alone, after = (attribute(loaded, [SHORT], contexts=before)[0] for before in (None, ["where does it hurt?"]))
+    assert len(alone.scores) == len(after.scores) == 7
+    assert alone.scores != pytest.approx(after.scores, abs=1e-6)
+
+
+def test_long_posts_in_chunks_are_refused(trained_run):
+    loaded = trained_run("bert", long=LongPostsConfig("chunks", overlap=2), max_length=16)
+    with pytest.raises(ConfigError, match="which cannot be explained by word yet"):
+        attribute(loaded, POSTS)
+
+
+@pytest.fixture(scope="module")
+def linear(tiny_dataset, tmp_path_factory):
+    config = RunConfig(
+        data=str(tiny_dataset), method="tfidf_lr", out=str(tmp_path_factory.mktemp("linear")), report=False,
+        model=ModelConfig(kind="tfidf_lr"), contrastive=ContrastiveConfig(weight=0),
+    )  # fmt: skip
+    return load_run(run(config).folder)
+
+
+def test_the_linear_model_shares_out_its_logit(linear):
+    for text in POSTS:
+        found = attribute(linear, [text], method="tfidf_weights", target="body")[0]
+        logit = linear.linear.logits([text])[0, 0]
+        assert sum(found.scores) == pytest.approx(logit - linear.linear.bias[0], abs=1e-9)
+    both = attribute(linear, POSTS[:1], method="tfidf_weights", target="body", contexts=[POSTS[1]])[0]
+    assert len(both.scores) == len(found.words) - len(found.words) + len(both.words)
+
+
+def test_word_methods_explain_the_linear_model_and_others_say_why_not(linear):
+    for method in ("occlusion", "sentence_occlusion", "permutation_shapley", "kernel_shap", "lime", "random"):
+        assert any(attribute(linear, [POSTS[2]], method=method)[0].scores)
+    for method in ("attention", "integrated_gradients", "layer_relevance"):
+        with pytest.raises(RunError, match="linear baseline and has no network"):
+            attribute(linear, POSTS, method=method)
