@@ -15,6 +15,7 @@ from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import TokenisedPosts, batch_loader
 from mhclf.errors import ConfigError, RunError
+from mhclf.evaluation import higher_is_better
 from mhclf.losses.objective import Objective
 from mhclf.models.encoder import load_encoder, load_tokenizer, longest_input
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
@@ -87,7 +88,7 @@ def fit_network(
         folder.checkpoints,
         "best",
         f"validation/{metric}",
-        mode="max",
+        mode="max" if higher_is_better(metric) else "min",
         save_weights_only=True,
         enable_version_counter=False,
     )

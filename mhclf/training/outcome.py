@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.data.table import PostTable
-from mhclf.evaluation import classification_intervals, higher_is_better, scores
+from mhclf.evaluation import RiskLabels, classification_intervals, higher_is_better, risk_labels, scores
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, kl_from_uniform
 from mhclf.results.records import ResultRecord
 from mhclf.training.predict import NetworkPredictions
@@ -40,6 +41,13 @@ def prediction_frame(table: PostTable, probabilities: npt.NDArray[Any]) -> pd.Da
     return frame
 
 
+def risk_of(config: DatasetConfig) -> RiskLabels | None:
+    """Return what the data set says about risk, None where it says nothing."""
+    if not config.risk.high:
+        return None
+    return risk_labels(config.task, config.label_names, config.risk.high, config.risk.order)
+
+
 def result_records(table: PostTable, probabilities: npt.NDArray[Any], identity: dict[str, Any]) -> list[ResultRecord]:
     """Return one record per metric for the rows of one split, with bootstrap intervals over groups.
 
@@ -54,9 +62,10 @@ def result_records(table: PostTable, probabilities: npt.NDArray[Any], identity: 
     task, labels = table.config.task, list(table.labels)
     decisions = decide(task, probabilities)
     probabilities = np.clip(np.asarray(probabilities, dtype=np.float64), 0.0, 1.0)
-    values = scores(task, table.targets, decisions, probabilities, labels)
+    risk = risk_of(table.config)
+    values = scores(task, table.targets, decisions, probabilities, labels, risk=risk)
     groups = table.frame["group"].to_numpy()
-    intervals = classification_intervals(task, table.targets, decisions, probabilities, labels, groups)
+    intervals = classification_intervals(task, table.targets, decisions, probabilities, labels, groups, risk=risk)
     split = str(table.frame["split"].iloc[0])
     return [
         ResultRecord(

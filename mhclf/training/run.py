@@ -46,6 +46,7 @@ from mhclf.training.outcome import (
     prediction_frame,
     representation_frame,
     result_records,
+    risk_of,
 )
 from mhclf.training.predict import predict_network
 
@@ -79,7 +80,13 @@ def prepare_data(config: RunConfig) -> PreparedData:
         fold=config.fold,
     )
     HEADS.get(table.config.task)
-    known = metric_names(table.config.task, table.labels)
+    known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
+    first = table.config.headline_metric
+    if first in known and first not in metric_names(table.config.task, table.labels):
+        raise ConfigError(
+            f"{table.config.name}: metrics: the first one chooses the model, and '{first}' is perfect where every "
+            "post is called high risk. Put another metric first."
+        )
     for metric in table.config.metrics:
         if metric not in known:
             plain = [name for name in known if "/" not in name]

@@ -14,6 +14,7 @@ from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
+from mhclf.evaluation import RiskLabels, risk_labels
 from mhclf.hf import MhclfForSequenceClassification
 from mhclf.models.encoder import quiet_transformers
 from mhclf.models.linear import LinearModel, load_linear
@@ -33,6 +34,8 @@ class SavedPredictions:
     gold, prediction : array
         Class numbers (n,), or 0/1 labels (n, labels).
     probability : array (n, labels)
+    risk : RiskLabels or None
+        What the data set says about risk.
     """
 
     task: str
@@ -43,6 +46,7 @@ class SavedPredictions:
     gold: npt.NDArray[np.int64]
     prediction: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
+    risk: RiskLabels | None = None
 
     def part(self, split: str) -> "SavedPredictions":
         """Return the rows of one split."""
@@ -63,6 +67,7 @@ def read_predictions(folder: Path) -> SavedPredictions:
         manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
         frame = pd.read_parquet(folder / "predictions.parquet")
         labels = tuple(manifest["labels"])
+        risk = manifest.get("risk")
         probability = frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{folder}: has no readable predictions ({type(error).__name__}). Run it again.") from error
@@ -76,6 +81,7 @@ def read_predictions(folder: Path) -> SavedPredictions:
         _numbers(frame["gold"], labels, manifest["task"]),
         _numbers(frame["prediction"], labels, manifest["task"]),
         probability,
+        risk_labels(manifest["task"], labels, risk["high"], risk["order"]) if risk else None,
     )
 
 

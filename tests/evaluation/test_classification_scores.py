@@ -182,8 +182,11 @@ def test_names_order_and_probability():
 
 def test_higher_is_better():
     for task in ("multiclass", "ordinal", "multilabel"):
-        assert all(higher_is_better(name) for name in metric_names(task, ["a/b", "c"]) if name != "mae")
+        falling = {name for name in metric_names(task, ["a/b", "c"]) if not higher_is_better(name)}
+        assert falling - {"mae"} == {"ece", "ece_equal_mass", "brier", "nll", "aurc", "e_aurc"}
     assert not higher_is_better("mae")
+    assert not higher_is_better("ece_temperature_scaled")
+    assert higher_is_better("macro_f1_tuned_thresholds")
     with pytest.raises(DataError, match=r"unknown metric 'macro_f2'. Did you mean 'macro_f1'\? Known: accuracy"):
         higher_is_better("macro_f2")
     with pytest.raises(TypeError):

@@ -384,3 +384,35 @@ def test_what_is_refused_before_training(tiny_config, tmp_path):
     with pytest.raises(ConfigError) as error:
         run(tiny_config(data=str(path)))
     assert str(error.value) == "Unknown head 'choice'. Known: multiclass, multilabel, ordinal."
+
+
+def test_a_headline_where_less_is_better_chooses_the_epoch_with_the_least(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    path.write_text(path.read_text().replace("[macro_f1, accuracy]", "[nll, accuracy]"))
+    folder = run(tiny_config(data=str(path))).folder
+    log = pd.read_csv(folder / "training_log.csv").query("kind == 'epoch'")
+    best = load_checkpoint(folder / "checkpoints" / "best.ckpt")
+    assert best["epoch"] == log.loc[log["validation_nll"].idxmin(), "epoch"]
+    assert log["validation_nll"].idxmin() != log["validation_nll"].idxmax()
+
+
+def test_a_risk_metric_cannot_choose_the_model(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    text = path.read_text().replace("[macro_f1, accuracy]", "[high_risk_recall]") + "risk: {high: [body]}\n"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="'high_risk_recall' is perfect where every post is called high risk"):
+        prepare_data(tiny_config(data=str(path)))
+
+
+def test_risk_metrics_come_into_records_manifest_and_suites(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    path.write_text(path.read_text() + "risk: {high: [body], order: [people, work, body]}\n")
+    outcome = run(tiny_config(data=str(path), **LINEAR))
+    saved = read_predictions(outcome.folder)
+    assert saved.risk.high == ("body",) and saved.risk.order == ("people", "work", "body")
+    test = saved.part("test")
+    by_metric = {r.metric: r for r in outcome.records if r.split == "test" and r.slice == "all"}
+    found = (test.prediction[test.gold == 0] == 0).mean()
+    assert by_metric["high_risk_recall"].value == pytest.approx(found)
+    assert not by_metric["severe_miss_rate"].higher_is_better
+    assert by_metric["false_negative_rate/body"].value == pytest.approx(1 - found)
