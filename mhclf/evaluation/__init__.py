@@ -21,7 +21,14 @@ from mhclf.evaluation.coverage import CoverageScores, coverage_scores
 from mhclf.evaluation.risk import RiskLabels, RiskTable, risk_labels, risk_metrics, risk_table
 from mhclf.evaluation.selective import RiskCoverage, aurc, excess_aurc, risk_coverage
 from mhclf.evaluation.significance import holm, paired_bootstrap, paired_permutation
+from mhclf.evaluation.slices import Slice, SliceScores, category_slices, numeric_slices, slice_scores
 from mhclf.evaluation.temperature import Temperature, fit_temperature, scale_by_temperature
+from mhclf.evaluation.thresholds import (
+    LabelThreshold,
+    decide_by_thresholds,
+    fit_threshold,
+    fit_thresholds,
+)
 from mhclf.evaluation.validation import NO_ANSWER
 
 __all__ = [
@@ -29,26 +36,34 @@ __all__ = [
     "NO_ANSWER",
     "Comparison",
     "CoverageScores",
+    "LabelThreshold",
     "RiskCoverage",
     "RiskLabels",
     "RiskTable",
     "SeedInterval",
+    "Slice",
+    "SliceScores",
     "Temperature",
     "aurc",
     "bootstrap_interval",
     "brier_score",
+    "category_slices",
     "classification_intervals",
     "confusion_matrix",
     "coverage_scores",
+    "decide_by_thresholds",
     "excess_aurc",
     "expected_calibration_error",
     "fit_temperature",
+    "fit_threshold",
+    "fit_thresholds",
     "hierarchical_interval",
     "higher_is_better",
     "holm",
     "mcnemar",
     "metric_names",
     "negative_log_likelihood",
+    "numeric_slices",
     "paired_bootstrap",
     "paired_correctness",
     "paired_permutation",
@@ -58,5 +73,6 @@ __all__ = [
     "risk_table",
     "scale_by_temperature",
     "scores",
+    "slice_scores",
     "support",
 ]

@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 from mhclf.results.files import write_text
 from mhclf.results.layers import class_layer_table, layer_sentences, layer_table
 from mhclf.results.pages import data_uri, render_page
+from mhclf.results.part_tables import (
+    calibration_sentence,
+    coverage_table,
+    risk_level_table,
+    risk_sentences,
+    slices_table,
+)
 from mhclf.results.predictions import Predictions, class_table
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
@@ -36,6 +43,11 @@ _FIGURES = {
         "Look for weight off the diagonal, or bars outside blue, and whether two classes are taken for each "
         "other in both directions or only in one.",
     ),
+    "class_scores": (
+        "Scores by class",
+        "Look for classes whose precision and recall lie far apart (over- or under-predicted), and for F1 "
+        "intervals so wide that the class says little.",
+    ),
     "layer_weights": (
         "Layer weights",
         "Look at how far the blue bars leave the dashed line, then at the orange ones: a layer with a high "
@@ -43,7 +55,8 @@ _FIGURES = {
     ),
     "reliability": (
         "Reliability",
-        "Points below the diagonal were surer than right. Bins with few cases have wide intervals and mean little.",
+        "Points below the diagonal were surer than right. Bins with few cases have wide intervals and mean little. "
+        "The temperature was fitted on validation; if it helps, the orange points lie nearer to the line.",
     ),
     "risk_coverage": (
         "Risk and coverage",
@@ -89,12 +102,14 @@ def write_report(folder: str | os.PathLike[str], texts: Mapping[str, str] | None
         from mhclf.results.figures import draw_run_figures
 
         draw_run_figures(run.folder)
-    values = _result(run) | _layers(run) | _posts(run.predictions, texts or {}) | _data(run)
+    values = _result(run) | _parts(run) | _layers(run) | _posts(run.predictions, texts or {}) | _data(run)
     values["figures"] = _figures(run)
     values["sections"] = [
         (anchor, name)
         for anchor, name, there in (
             ("result", "Result", True),
+            ("risk", "High risk", values["risk_sentences"]),
+            ("parts", "Certainty and parts", values["calibration"] or values["coverage"] or values["slices"]),
             ("layers", "Layers", values["layer_sentences"]),
             ("figures", "Figures", values["figures"]),
             ("posts", "Posts and errors", values["posts"]),
@@ -133,6 +148,17 @@ def _result(run: RunFiles) -> dict[str, Any]:
         "results": results_table(run),
         "classes": None if found is None else class_table(found, class_intervals(run)),
         "others": other_records_table(run),
+    }
+
+
+def _parts(run: RunFiles) -> dict[str, Any]:
+    """Return the values of the sections on high risk and on parts of the posts."""
+    return {
+        "risk_sentences": risk_sentences(run),
+        "risk": risk_level_table(run),
+        "calibration": calibration_sentence(run),
+        "coverage": coverage_table(run),
+        "slices": slices_table(run),
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from mhclf.config.dataset import DatasetConfig
+from mhclf.data.spans import count_words
 from mhclf.data.table import PostTable
 from mhclf.evaluation import RiskLabels, classification_intervals, higher_is_better, risk_labels, scores
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, kl_from_uniform
@@ -38,6 +39,9 @@ def prediction_frame(table: PostTable, probabilities: npt.NDArray[Any]) -> pd.Da
     for column, label in enumerate(table.labels):
         frame[f"probability/{label}"] = probabilities[:, column].astype(np.float32)
     frame["abstention"] = (1 - confidence).astype(np.float32)
+    frame["words"] = np.array([count_words(text) for text in table.texts], dtype=np.int32)
+    if table.frame["confidence"].notna().any():
+        frame["confidence"] = table.frame["confidence"].astype(np.float32)
     return frame
 
 

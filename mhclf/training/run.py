@@ -30,6 +30,7 @@ from mhclf.models.linear import fit_linear
 from mhclf.models.pooling import POOLINGS
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.registry import nearest
+from mhclf.results.derived import derived_records
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.environment import (
     check_accelerator,
@@ -202,6 +203,7 @@ def _carry_out(
     records = [
         record for split, part in evaluated.items() for record in result_records(part, probabilities[split], identity)
     ]
+    records += derived_records(folder.path, identity)
     records += _baseline_records(data.table, evaluated, identity)
     write_records(folder.path / "results.jsonl", records)
     if config.report:
