@@ -53,7 +53,7 @@ def reliability_diagram(
         _same_length(after, came)
     known = np.isfinite(given)
     given, came, after = given[known], came[known], None if after is None else after[known]
-    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    figure = Figure(figsize=(5.6, 6.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.1, label="perfectly calibrated")
     label = "observed, with 95 % interval"
@@ -64,7 +64,7 @@ def reliability_diagram(
     count = _points(upper, given, came, bins, BLUE, "o", label)
     upper.set_ylabel(f"observed share ({event})")
     upper.set_ylim(-0.02, 1.02)
-    upper.legend(loc="upper left")
+    figure.legend(loc="outside lower left", ncols=1)
     bare(upper, grid="both")
     edges = np.linspace(0, 1, bins + 1)
     lower.bar(edges[:-1], count, 1 / bins, align="edge", color=BLUE, alpha=0.55, edgecolor="white")
@@ -136,7 +136,7 @@ def risk_coverage_curve(abstention: ArrayLike, correct: ArrayLike) -> Figure:
         top = max(top, float(curve.risk.max()))
         ideal_coverage = np.arange(1, len(wrong) + 1) / len(wrong)
         ideal = np.cumsum(np.sort(wrong)) / np.arange(1, len(wrong) + 1)
-        axes.plot(curve.coverage, curve.risk, color=BLUE, drawstyle="steps-post", label="by the abstention score")
+        axes.plot(curve.coverage, curve.risk, color=BLUE, drawstyle="steps-pre", label="by the abstention score")
         axes.plot(ideal_coverage, ideal, color=GREEN, linestyle=":", label="best possible order")
         for target in (0.8, 0.5):
             place = curve.at(target)

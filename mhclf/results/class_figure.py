@@ -92,7 +92,9 @@ def _bars(
         if name in intervals:
             ends = np.array(intervals[name], dtype=np.float64).reshape(-1, 2)
             known = np.isfinite(ends).all(axis=1)
-            axes.hlines(at[known], ends[known, 0], ends[known, 1], color=DARK, linewidth=1.1)
+            # White below, so that the line is seen on the bar too.
+            for colour_of_line, width in (("white", 3.4), (DARK, 1.4)):
+                axes.hlines(at[known], ends[known, 0], ends[known, 1], color=colour_of_line, linewidth=width)
     axes.set_yticks(place, [f"{name} ({total})" for name, total in zip(display_names(labels), support, strict=True)])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.01)

@@ -1,7 +1,6 @@
 """The report of a run: one self-contained HTML page."""
 
 import os
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from mhclf.results.files import write_text
 from mhclf.results.layers import class_layer_table, layer_sentences, layer_table
-from mhclf.results.pages import data_uri, render_page
+from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.part_tables import (
     calibration_sentence,
     coverage_table,
@@ -179,11 +178,10 @@ def _figures(run: RunFiles) -> list[dict[str, Any]]:
     for name, (title, caption) in _FIGURES.items():
         picture = run.folder / "figures" / f"{name}.png"
         if picture.is_file():
-            # Width and height stand in bytes 16 to 24 of a PNG; shown at half size they stay sharp.
-            width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+            width, height = picture_size(picture)
             figures.append({
-                "name": title, "caption": caption, "source": data_uri(picture), "full": width > 1250,
-                "width": round(width / 1.5), "height": round(height / 1.5),
+                "name": title, "caption": caption, "source": data_uri(picture), "full": width > 833,
+                "width": width, "height": height,
             })  # fmt: skip
     return figures
 

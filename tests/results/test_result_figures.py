@@ -159,8 +159,8 @@ def test_class_bars_have_an_interval_only_where_it_is_known() -> None:
     figure = class_scores(["a", "b"], [5, 0], [0.5, np.nan], [0.4, 0.0], [0.45, 0.0], [(0.2, 0.6), (np.nan, np.nan)])
     axes = figure.axes[0]
     assert [bar.get_width() for bar in axes.patches] == [0.5, 0.0, 0.4, 0.0, 0.45, 0.0]
-    (whiskers,) = axes.collections
-    assert [segment[:, 0].tolist() for segment in whiskers.get_segments()] == [[0.2, 0.6]]
+    for line in axes.collections:  # the white one below, the dark one on it
+        assert [segment[:, 0].tolist() for segment in line.get_segments()] == [[0.2, 0.6]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a (5)", "b (0)"]
 
 
