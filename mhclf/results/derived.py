@@ -24,7 +24,7 @@ from mhclf.evaluation import (
     slice_scores,
 )
 from mhclf.evaluation.classification import TEMPERATURE_SCALED, TUNED_THRESHOLDS
-from mhclf.evaluation.thresholds import decide_by_thresholds
+from mhclf.evaluation.thresholds import LabelThreshold, decide_by_thresholds
 from mhclf.results.files import write_text
 from mhclf.results.predictions import Predictions
 from mhclf.results.records import ResultRecord
@@ -80,8 +80,8 @@ def derived_records(folder: Path, identity: Mapping[str, Any]) -> list[ResultRec
     return records
 
 
-def read_thresholds(folder: Path) -> dict[str, float]:
-    """Return label -> threshold of a run's `thresholds.json`, in the order of the labels; empty where there is none.
+def read_label_thresholds(folder: Path) -> tuple[LabelThreshold, ...]:
+    """Return a run's `thresholds.json`, in the order of the labels; empty where there is none.
 
     Raises
     ------
@@ -90,11 +90,26 @@ def read_thresholds(folder: Path) -> dict[str, float]:
     """
     path = folder / THRESHOLDS_FILE
     if not path.is_file():
-        return {}
+        return ()
     try:
-        return {item["label"]: float(item["value"]) for item in json.loads(path.read_text("utf-8"))["thresholds"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        entries = json.loads(path.read_text(encoding="utf-8"))["thresholds"]
+        fields: list[dict[str, Any]] = [
+            {key: math.nan if value is None else value for key, value in entry.items()} for entry in entries
+        ]
+        return tuple(LabelThreshold(**entry) for entry in fields)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: is damaged ({type(error).__name__}). Run it again with --overwrite.") from error
+
+
+def read_thresholds(folder: Path) -> dict[str, float]:
+    """Return label -> threshold of a run, in the order of the labels; empty where it has none.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    return {item.label: item.value for item in read_label_thresholds(folder)}
 
 
 def _temperature(

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Mapping
 
+import numpy as np
+
 from mhclf.errors import DataError
 from mhclf.evaluation import risk_table
-from mhclf.results.derived import COVERAGE, TEMPERATURE_FILE
+from mhclf.evaluation.classification import TEMPERATURE_SCALED, TUNED_THRESHOLDS
+from mhclf.results.derived import COVERAGE, TEMPERATURE_FILE, read_label_thresholds
 from mhclf.results.records import ResultRecord
 from mhclf.results.runfolder import RunFiles
 from mhclf.results.summary import directed, interval_text, metric_name, own_records
@@ -43,10 +46,13 @@ def risk_sentences(run: RunFiles) -> tuple[str, ...]:
     named = " or ".join(risk.high) if len(risk.high) < 3 else f"{', '.join(risk.high[:-1])} or {risk.high[-1]}"
     if recall.value is None:
         return (f"No {run.split} post is of high risk ({named}), so nothing can be said about what is missed.",)
-    sentences = [
-        f"Posts of high risk are those labelled {named}. "
-        f"Any of these labels counts as found: recall {interval_text(recall)}."
-    ]
+    found = run.predictions
+    count = ""
+    if found is not None:
+        at_risk = int(found.gold[:, np.isin(risk.labels, risk.high)].any(axis=1).sum())
+        count = f" {at_risk:,} of {len(found.ids):,} {run.split} posts are."
+    by = "Any of these labels counts as found" if len(risk.high) > 1 else "Found"
+    sentences = [f"Posts of high risk are those labelled {named}.{count} {by}: recall {interval_text(recall)}."]
     severe = values.get("severe_miss_rate")
     if severe is not None:
         sentences.append(
@@ -98,6 +104,43 @@ def calibration_sentence(run: RunFiles) -> str:
 
 def _value(values: Mapping[str, ResultRecord], metric: str) -> str:
     return format_number(values[metric].value) if metric in values else format_number(None)
+
+
+def fitted_table(run: RunFiles) -> Table | None:
+    """Return metrics as saved beside those after a fit on validation; None where nothing was fitted."""
+    values = own_values(run)
+    rows: list[tuple[Cell, ...]] = []
+    for name, after in values.items():
+        for ending, what in ((TEMPERATURE_SCALED, "temperature"), (TUNED_THRESHOLDS, "thresholds")):
+            before = values.get(name.removesuffix(ending))
+            if name.endswith(ending) and before is not None:
+                rows.append((directed(before), what, interval_text(before), interval_text(after)))
+    if not rows:
+        return None
+    columns = (Column("metric"), Column("fitted"), Column("as saved [95 % interval]", "right"),
+               Column("after the fit [95 % interval]", "right"))  # fmt: skip
+    notes = ("Fitted on validation, measured on test. The temperature changes probabilities, not predictions.",)
+    return Table("After a fit on validation", columns, tuple(rows), notes)
+
+
+def thresholds_table(run: RunFiles) -> Table | None:
+    """Return the thresholds fitted on validation; None where there are none.
+
+    Raises
+    ------
+    RunError
+        When the file is damaged.
+    """
+    fitted = read_label_thresholds(run.folder)
+    if not fitted:
+        return None
+    rows = tuple((item.label, item.value, item.how, item.at_default, item.objective, item.positives) for item in fitted)
+    columns = (
+        Column("label"), Column("threshold", "right"), Column("how"), Column("F1 at 0.5", "right", "higher"),
+        Column("F1 at the threshold", "right", "higher"), Column("validation posts with the label", "right"),
+    )  # fmt: skip
+    notes = ("F1 on the validation posts themselves, so it is optimistic. A label without positives stays at 0.5.",)
+    return Table("Thresholds fitted on validation", columns, rows, notes)
 
 
 def coverage_table(run: RunFiles) -> Table | None:

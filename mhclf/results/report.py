@@ -14,9 +14,11 @@ from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.part_tables import (
     calibration_sentence,
     coverage_table,
+    fitted_table,
     risk_level_table,
     risk_sentences,
     slices_table,
+    thresholds_table,
 )
 from mhclf.results.predictions import Predictions, class_table
 from mhclf.results.runfolder import RunFiles, read_run
@@ -156,6 +158,8 @@ def _parts(run: RunFiles) -> dict[str, Any]:
         "risk_sentences": risk_sentences(run),
         "risk": risk_level_table(run),
         "calibration": calibration_sentence(run),
+        "fitted": fitted_table(run),
+        "thresholds": thresholds_table(run),
         "coverage": coverage_table(run),
         "slices": slices_table(run),
     }

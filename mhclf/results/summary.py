@@ -57,8 +57,15 @@ def own_records(run: RunFiles) -> tuple[ResultRecord, ...]:
 
 
 def main_records(run: RunFiles) -> tuple[ResultRecord, ...]:
-    """Return the run's own records of the whole split, without those of single labels (`f1/<label>`)."""
-    return tuple(record for record in own_records(run) if record.slice == "all" and "/" not in record.metric)
+    """Return the run's own records of the whole split, without those of single labels (`f1/<label>`).
+
+    Those after a fit on validation (`..._temperature_scaled`, `..._tuned_thresholds`) stand in a table of their own.
+    """
+    return tuple(
+        record
+        for record in own_records(run)
+        if record.slice == "all" and "/" not in record.metric and not record.metric.endswith(tuple(_ENDINGS))
+    )
 
 
 def class_intervals(run: RunFiles) -> dict[str, str]:

@@ -199,3 +199,19 @@ def test_support_and_confusion_matrix_keep_the_fixed_labels():
     gold, prediction = [0, 2, 2, 1], [0, 1, 2, 1]
     expected = sk.confusion_matrix(gold, prediction, labels=range(4))
     np.testing.assert_array_equal(confusion_matrix(gold, prediction, LABELS), expected)
+
+
+def test_what_papers_report_is_all_there():
+    both = {"macro_f1", "weighted_f1", "micro_f1", "mcc", "auroc", "auprc", "f1/a", "precision/a", "recall/a"}
+    one = both | {"accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "positive_f1"}
+    assert one <= set(metric_names("multiclass", ["a", "b"]))
+    assert one | {"qwk", "mae", "kendall_tau_b", "off_by_one"} <= set(metric_names("ordinal", ["a", "b"]))
+    assert both | {"subset_accuracy", "mcc/a"} <= set(metric_names("multilabel", ["a", "b"]))
+
+
+def test_a_label_that_never_occurs_leaves_every_number_defined_but_the_ranking_of_nothing():
+    probability = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1]])
+    found = scores("multiclass", [0, 0], [0, 0], probability, ["a", "b", "c"])
+    undefined = {name for name, value in found.items() if np.isnan(value)}
+    assert undefined == {"auroc", "auprc"}
+    assert (found["f1/b"], found["balanced_accuracy"], found["macro_f1"]) == (0.0, 1.0, pytest.approx(1 / 3))

@@ -14,14 +14,17 @@ from mhclf.results.derived import derived_records
 from mhclf.results.part_tables import (
     calibration_sentence,
     coverage_table,
+    fitted_table,
     read_temperature,
     risk_level_table,
     risk_sentences,
     slices_table,
+    thresholds_table,
 )
 from mhclf.results.records import ResultRecord, append_records
 from mhclf.results.report import write_report
 from mhclf.results.runfolder import read_run
+from mhclf.results.summary import results_table
 
 LABELS = ("supportive", "ideation", "attempt")
 
@@ -55,9 +58,10 @@ def measured(make_run, folder, *, risk=None, task="ordinal", words=True):
 def test_risk_is_told_in_words_and_by_level(make_run, tmp_path):
     run, values = measured(make_run, tmp_path / "run", risk={"high": ["attempt"], "order": []})
     sentences = risk_sentences(run)
+    at_risk = int((run.predictions.columns["gold"] == "attempt").sum())
     assert sentences[0].startswith(
-        "Posts of high risk are those labelled attempt. Any of these labels counts as found: "
-        f"recall {values['high_risk_recall']:.3f} ["
+        f"Posts of high risk are those labelled attempt. {at_risk} of 90 test posts are. "
+        f"Found: recall {values['high_risk_recall']:.3f} ["
     )
     assert f"two or more levels too low: {values['severe_miss_rate']:.3f} [" in sentences[1]
     table = risk_level_table(run)
@@ -78,6 +82,7 @@ def test_several_labels_have_a_row_for_posts_without_any(make_run, tmp_path):
     assert [row[0] for row in table.rows] == [*LABELS, "(none)"]
     assert table.notes[0] == "In the order of the data set; it states no order of severity."
     assert "labelled ideation or attempt." in risk_sentences(run)[0]
+    assert "Any of these labels counts as found: recall" in risk_sentences(run)[0]
     assert len(risk_sentences(run)) == 1
 
 
@@ -126,12 +131,29 @@ def test_calibration_in_words(make_run, tmp_path):
         calibration_sentence(run)
 
 
+def test_what_was_fitted_stands_beside_what_was_saved(make_run, tmp_path):
+    run, values = measured(make_run, tmp_path / "run", task="multilabel")
+    rows = {(row[0], row[1]): row[2:] for row in fitted_table(run).rows}
+    assert rows["Expected calibration error ↓", "temperature"][0].startswith(f"{values['ece']:.3f} [")
+    assert rows["Macro-F1 ↑", "thresholds"][0].startswith(f"{values['macro_f1']:.3f} [")
+    table = thresholds_table(run)
+    assert [row[0] for row in table.rows] == list(LABELS)
+    saved = json.loads((tmp_path / "run" / "thresholds.json").read_text())["thresholds"]
+    assert [row[1] for row in table.rows] == [item["value"] for item in saved]
+    assert all(row[4] >= row[3] for row in table.rows)
+    shown = [row[0] for row in results_table(run).rows]
+    assert not [name for name in shown if "tuned" in name or "scaled" in name]
+    make_run(tmp_path / "plain", labels=LABELS)
+    plain = read_run(tmp_path / "plain")
+    assert fitted_table(plain) is None and thresholds_table(plain) is None
+
+
 def test_report_and_card_tell_all_of_it(make_run, tmp_path):
     folder = tmp_path / "run"
     run, _ = measured(make_run, folder, risk={"high": ["attempt"], "order": []})
     page = re.sub(r"\s+", " ", write_report(folder).read_text())
     for part in ("High risk, by gold label", "Answering only the most certain posts", "Parts of the test posts",
-                 "temperature scaled"):  # fmt: skip
+                 "After a fit on validation"):  # fmt: skip
         assert part in page
     card = write_model_card(folder).read_text()
     assert "Calibration: The expected calibration error" in card
