@@ -81,7 +81,8 @@ def _bars(
 ) -> Figure:
     """Draw grouped horizontal bars with a legend below."""
     thick = 0.8 / len(series)
-    high = 1.5 + len(labels) * (0.14 + 0.17 * len(series)) + 0.18 * len(series)
+    bar = 0.17 if len(labels) <= 12 else 0.09
+    high = 1.5 + len(labels) * (0.14 + bar * len(series)) + 0.18 * len(series)
     figure = Figure(figsize=(7.2, max(2.6, high)), layout="constrained")
     axes = figure.add_subplot()
     place = np.arange(len(labels))
@@ -96,7 +97,7 @@ def _bars(
             for colour_of_line, width in (("white", 3.4), (DARK, 1.4)):
                 axes.hlines(at[known], ends[known, 0], ends[known, 1], color=colour_of_line, linewidth=width)
     axes.set_yticks(place, [f"{name} ({total})" for name, total in zip(display_names(labels), support, strict=True)])
-    axes.invert_yaxis()
+    axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlim(0, 1.01)
     bare(axes, grid="x")
     figure.legend(loc="outside lower left", ncols=1 if max(map(len, series)) > 26 else min(3, len(series)))
