@@ -79,10 +79,23 @@ class PromptConfig:
 
 @dataclass(frozen=True)
 class RiskConfig:
-    """Which labels are high risk, and the order of severity from mild to severe."""
+    """Which labels are high risk, and the order of severity from mild to severe.
+
+    An ordinal set needs no `order`: its label list is one.
+    """
 
     high: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("high", "order"):
+            values = getattr(self, name)
+            if twice := sorted({value for value in values if values.count(value) > 1}):
+                raise ConfigError(f"risk: {name}: '{twice[0]}' stands twice. Each label is listed once.")
+        if self.order and not self.high:
+            raise ConfigError("risk: order is given without high. Name the labels of high risk.")
+        if self.order and (missing := [label for label in self.high if label not in self.order]):
+            raise ConfigError(f"risk: order lacks the high-risk label '{missing[0]}'. It runs from mild to severe.")
 
 
 @dataclass(frozen=True)
@@ -154,6 +167,8 @@ class DatasetConfig:
                 raise ConfigError(
                     f"'{label}' is named under risk or prompt but is none of the labels {', '.join(names)}."
                 )
+        if set(self.risk.high) == set(names):
+            raise ConfigError("risk: high: names every label. Name those of high risk only.")
 
     @property
     def label_pairs(self) -> tuple[LabelName, ...]:

@@ -40,6 +40,7 @@ def build_manifest(table: PostTable, findings: list[Finding], protocol: str) -> 
         "labels": list(table.labels),
         "headline_metric": config.headline_metric,
         "metrics": list(config.metrics or (config.headline_metric,)),
+        "risk": {"high": list(config.risk.high), "order": list(config.risk.order)} if config.risk.high else {},
         "rows": {split: int((frame["split"] == split).sum()) for split in present},
         "groups": {split: int(frame.loc[frame["split"] == split, "group"].nunique()) for split in present},
         "class_counts": {

@@ -14,6 +14,7 @@ CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 _LETTERS = re.compile(r"[^\W_]+")
 _ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalnum())
 _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+(?:['’](?:(?![{CJK}])\w)+)*|[^\w\s]")
+_COUNTED = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['\u2019][^\W_{CJK}]+)*")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ def words(text: str) -> list[Span]:
     Every character that is not white space lies in exactly one of them.
     """
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def count_words(text: str) -> int:
+    """Return the number of words: runs of letters and digits, `don't` one; each CJK character counts as one."""
+    return sum(1 for _ in _COUNTED.finditer(text))
 
 
 def merge_spans(spans: Iterable[Span]) -> list[Span]:

@@ -144,7 +144,7 @@ class TokenisedPosts(Dataset[int]):
         confidence: npt.NDArray[Any] | None = None,
     ) -> None:
         self.targets = torch.from_numpy(np.ascontiguousarray(targets))
-        known = np.full(len(texts), np.nan) if confidence is None else np.asarray(confidence, dtype=np.float64)
+        known = np.full(len(texts), np.nan) if confidence is None else np.array(confidence, dtype=np.float64)
         self.confidence = torch.from_numpy(known).float()
         self.in_chunks = long.strategy == "chunks"
         if long.strategy == "head":

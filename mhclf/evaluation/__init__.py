@@ -6,6 +6,7 @@ from mhclf.evaluation.bootstrap import (
     classification_intervals,
     hierarchical_interval,
 )
+from mhclf.evaluation.calibration import brier_score, expected_calibration_error, negative_log_likelihood
 from mhclf.evaluation.classification import (
     HIGHER_IS_BETTER,
     confusion_matrix,
@@ -16,25 +17,62 @@ from mhclf.evaluation.classification import (
 )
 from mhclf.evaluation.comparison import Comparison
 from mhclf.evaluation.correctness import mcnemar, paired_correctness
+from mhclf.evaluation.coverage import CoverageScores, coverage_scores
+from mhclf.evaluation.risk import RiskLabels, RiskTable, risk_labels, risk_metrics, risk_table
+from mhclf.evaluation.selective import RiskCoverage, aurc, excess_aurc, risk_coverage
 from mhclf.evaluation.significance import holm, paired_bootstrap, paired_permutation
+from mhclf.evaluation.slices import Slice, SliceScores, category_slices, numeric_slices, slice_scores
+from mhclf.evaluation.temperature import Temperature, fit_temperature, scale_by_temperature
+from mhclf.evaluation.thresholds import (
+    LabelThreshold,
+    decide_by_thresholds,
+    fit_threshold,
+    fit_thresholds,
+)
 from mhclf.evaluation.validation import NO_ANSWER
 
 __all__ = [
     "HIGHER_IS_BETTER",
     "NO_ANSWER",
     "Comparison",
+    "CoverageScores",
+    "LabelThreshold",
+    "RiskCoverage",
+    "RiskLabels",
+    "RiskTable",
     "SeedInterval",
+    "Slice",
+    "SliceScores",
+    "Temperature",
+    "aurc",
     "bootstrap_interval",
+    "brier_score",
+    "category_slices",
     "classification_intervals",
     "confusion_matrix",
+    "coverage_scores",
+    "decide_by_thresholds",
+    "excess_aurc",
+    "expected_calibration_error",
+    "fit_temperature",
+    "fit_threshold",
+    "fit_thresholds",
     "hierarchical_interval",
     "higher_is_better",
     "holm",
     "mcnemar",
     "metric_names",
+    "negative_log_likelihood",
+    "numeric_slices",
     "paired_bootstrap",
     "paired_correctness",
     "paired_permutation",
+    "risk_coverage",
+    "risk_labels",
+    "risk_metrics",
+    "risk_table",
+    "scale_by_temperature",
     "scores",
+    "slice_scores",
     "support",
 ]

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from mhclf.errors import DataError
 from mhclf.evaluation.classification import scores
-from mhclf.evaluation.ranking import RANKING_METRICS
+from mhclf.evaluation.probability import PROBABILITY_METRICS
 from mhclf.evaluation.resampling import (
     check_resampling,
     choose_metrics,
@@ -27,6 +27,7 @@ from mhclf.evaluation.resampling import (
     interval,
     metric_draws,
 )
+from mhclf.evaluation.risk import RiskLabels
 from mhclf.evaluation.validation import (
     FloatArray,
     IntArray,
@@ -37,7 +38,7 @@ from mhclf.evaluation.validation import (
 )
 
 RANKING_RESAMPLES = 300
-"""AUROC and AUPRC use at most this many resamples by default: each needs a pass over the sorted rows."""
+"""Metrics of probabilities use at most this many resamples by default: each needs a pass over all rows."""
 
 
 @dataclass(frozen=True)
@@ -104,17 +105,18 @@ def classification_intervals(
     ranking_resamples: int = RANKING_RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
+    risk: RiskLabels | None = None,
     no_answer: bool = False,
 ) -> dict[str, tuple[float, float]]:
     """Bootstrap intervals of the metrics of `scores`, all on the same resamples.
 
     Parameters
     ----------
-    task, gold, prediction, probability, labels, no_answer : as in `scores`
+    task, gold, prediction, probability, labels, risk, no_answer : as in `scores`
     groups : array (n,); None resamples rows
-    metrics : names; None means all of the task (without `auroc` and `auprc` if there are no probabilities)
+    metrics : names; None means all of the task (without those of probabilities if there are none)
     n_resamples : for everything made of counts (10,000 rows and 1,000 resamples take about a second)
-    ranking_resamples : `auroc` and `auprc` use the first of these resamples, 300 unless told otherwise
+    ranking_resamples : the metrics of probabilities use the first of these resamples, 300 unless told otherwise
 
     Returns
     -------
@@ -124,13 +126,15 @@ def classification_intervals(
     g = check_classes(task, gold, len(names), "gold")
     p = check_classes(task, prediction, len(names), "prediction", len(g), no_answer)
     q = None if probability is None else check_probability(probability, len(g), len(names))[None]
-    wanted = choose_metrics(task, names, metrics, q is not None)
+    wanted = choose_metrics(task, names, metrics, q is not None, risk)
     check_resampling(n_resamples, level)
     check_resampling(ranking_resamples, level)
     codes, n_groups = group_codes(groups, len(g))
     if n_groups < 2:
         return {name: (float("nan"), float("nan")) for name in wanted}
-    draws = metric_draws(task, g, p[None], q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed)
+    draws = metric_draws(
+        task, g, p[None], q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed, risk
+    )
     return {name: interval(draws[name][0], level) for name in wanted}
 
 
@@ -147,6 +151,7 @@ def hierarchical_interval(
     ranking_resamples: int = RANKING_RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
+    risk: RiskLabels | None = None,
     no_answer: bool = False,
 ) -> dict[str, SeedInterval]:
     """Mean over seeds of each metric, with an interval over test groups and seeds together.
@@ -177,13 +182,16 @@ def hierarchical_interval(
         if len(given) != len(p):
             raise DataError(f"predictions hold {len(p)} seeds, probabilities {len(given)}")
         q = np.stack([check_probability(x, len(g), len(names), f"probabilities[{s}]") for s, x in enumerate(given)])
-    wanted = choose_metrics(task, names, metrics, q is not None)
+    wanted = choose_metrics(task, names, metrics, q is not None, risk)
     check_resampling(n_resamples, level)
     check_resampling(ranking_resamples, level)
     codes, n_groups = group_codes(groups, len(g))
-    q = q if set(wanted) & set(RANKING_METRICS) else None
-    points = [scores(task, g, one, None if q is None else q[s], names, no_answer=no_answer) for s, one in enumerate(p)]
-    draws = metric_draws(task, g, p, q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed)
+    q = q if set(wanted) & set(PROBABILITY_METRICS) else None
+    points = [
+        scores(task, g, one, None if q is None else q[s], names, risk=risk, no_answer=no_answer)
+        for s, one in enumerate(p)
+    ]
+    draws = metric_draws(task, g, p, q, names, wanted, codes, n_groups, n_resamples, ranking_resamples, seed, risk)
     share = draw_seeds(len(p), n_resamples, np.random.default_rng([seed, 1]))
     result = {}
     for name in wanted:

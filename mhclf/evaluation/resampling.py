@@ -15,8 +15,11 @@ from numpy.typing import ArrayLike
 from mhclf.errors import DataError
 from mhclf.evaluation.classification import metric_names
 from mhclf.evaluation.counts import count_metrics, counts_from_sums, row_features
-from mhclf.evaluation.ranking import RANKING_METRICS, ranking_metrics
+from mhclf.evaluation.probability import PROBABILITY_METRICS, probability_metrics
+from mhclf.evaluation.risk import RiskLabels, risk_features, risk_from_sums
 from mhclf.evaluation.validation import FloatArray, IntArray, choose
+
+BIASED_METRICS = ("ece", "ece_equal_mass")
 
 CELLS = 2_000_000  # weights held at a time (resamples x groups or rows), 16 MB
 
@@ -105,15 +108,19 @@ def interval(draws: FloatArray, level: float) -> tuple[float, float]:
 
 
 def choose_metrics(
-    task: str, labels: Sequence[str], metrics: Sequence[str] | None, with_probability: bool
+    task: str,
+    labels: Sequence[str],
+    metrics: Sequence[str] | None,
+    with_probability: bool,
+    risk: RiskLabels | None = None,
 ) -> tuple[str, ...]:
     """Return the wanted metrics, all of the task if None; an unknown one is a `DataError` that lists them."""
-    known = metric_names(task, labels, with_probability)
+    known = metric_names(task, labels, with_probability, risk)
     if metrics is None:
         return known
     if isinstance(metrics, str):
         raise DataError(f"metrics must be a list of names, got the text {metrics!r}")
-    if not with_probability and (ranking := [name for name in metrics if name in RANKING_METRICS]):
+    if not with_probability and (ranking := [name for name in metrics if name in PROBABILITY_METRICS]):
         raise DataError(f"{', '.join(ranking)} need(s) probabilities, but none were given")
     return tuple(choose(name, known, f"metric for {task}") for name in metrics)
 
@@ -130,38 +137,60 @@ def metric_draws(
     n_resamples: int,
     ranking_resamples: int,
     seed: int,
+    risk: RiskLabels | None = None,
 ) -> dict[str, FloatArray]:
     """Compute the metrics of several predictions of the same rows on the same group resamples.
 
     Parameters
     ----------
     gold, predictions : checked arrays (n[, k]) and (s, n[, k]), one prediction per seed or method
-    probabilities : (s, n, k); only read for `auroc` and `auprc`
+    probabilities : (s, n, k); only read for the metrics that need them
     codes, n_groups : from `group_codes`
-    ranking_resamples : `auroc` and `auprc` use only that many first resamples
+    ranking_resamples : the metrics that need probabilities use only that many first resamples
 
     Returns
     -------
-    dict: metric -> array (s, resamples)
+    dict: metric -> array (s, resamples); those of `BIASED_METRICS` pass through `without_bias`
     """
-    counted = [name for name in metrics if name not in RANKING_METRICS]
-    ranked = [name for name in metrics if name in RANKING_METRICS]
+    counted = [name for name in metrics if name not in PROBABILITY_METRICS]
+    ranked = [name for name in metrics if name in PROBABILITY_METRICS]
     if ranked and probabilities is None:
         raise DataError(f"{', '.join(ranked)} need(s) probabilities, but none were given")
     features = [sum_by_group(row_features(task, gold, one, len(labels)), codes, n_groups) for one in predictions]
+    of_risk = [sum_by_group(risk_features(gold, one, risk), codes, n_groups) for one in predictions] if risk else []
     parts: dict[str, list[FloatArray]] = {name: [] for name in metrics}
     done = 0
     for weights in draw_group_weights(n_groups, n_resamples, seed, len(gold) if ranked else None):
         if counted:
             drawn = weights.astype(np.float64)
             per_seed = [count_metrics(task, counts_from_sums(drawn @ one, len(labels)), labels) for one in features]
+            if risk is not None:
+                for values, one in zip(per_seed, of_risk, strict=True):
+                    values.update(risk_from_sums(drawn @ one, risk))
             for name in counted:
                 parts[name].append(np.stack([one[name] for one in per_seed]))
         left = max(0, min(len(weights), ranking_resamples - done))
         if ranked and left and probabilities is not None:
             rows = weights[:left, codes]
-            ranks = [ranking_metrics(task, gold, one, rows) for one in probabilities]
+            ranks = [
+                probability_metrics(task, gold, prediction, one, rows, ranked)
+                for prediction, one in zip(predictions, probabilities, strict=True)
+            ]
             for name in ranked:
                 parts[name].append(np.stack([one[name] for one in ranks]))
         done += len(weights)
-    return {name: np.concatenate(chunks, axis=1) for name, chunks in parts.items()}
+    draws = {name: np.concatenate(chunks, axis=1) for name, chunks in parts.items()}
+    if probabilities is not None and (biased := [name for name in metrics if name in BIASED_METRICS]):
+        for s, (prediction, one) in enumerate(zip(predictions, probabilities, strict=True)):
+            for name, value in probability_metrics(task, gold, prediction, one, wanted=biased).items():
+                draws[name][s] = without_bias(draws[name][s], float(value[0]))
+    return draws
+
+
+def without_bias(draws: FloatArray, value: float) -> FloatArray:
+    """Shift draws by the bootstrap's estimate of their bias, ``mean - value``, and cut them at 0.
+
+    A calibration error is a sum of absolute values, which chance only adds to; a resample has chance twice over, so
+    that its unshifted interval may lie wholly above the value (Efron & Tibshirani 1993, chapter 10).
+    """
+    return np.asarray(np.maximum(0.0, draws - (draws.mean() - value)))

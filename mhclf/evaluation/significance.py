@@ -80,7 +80,7 @@ def paired_bootstrap(
 
     Parameters
     ----------
-    metric : any metric of `scores` but `auroc` and `auprc`, which need probabilities
+    metric : any metric of `scores` that needs no probabilities
     gold : array (n,) of indices into `labels`, or (n, k) of 0 / 1 for multilabel
     predictions_a, predictions_b : arrays (seeds, n[, k]); the numbers of seeds may differ; one seed may come
         as (n[, k])

@@ -20,6 +20,7 @@ from mhclf.results.tables import (
 
 if TYPE_CHECKING:
     from mhclf.results.card import write_model_card
+    from mhclf.results.compare import write_comparison
     from mhclf.results.figures import draw_run_figures
     from mhclf.results.pages import render_page
     from mhclf.results.report import write_report
@@ -41,6 +42,7 @@ __all__ = [
     "to_latex",
     "to_markdown",
     "to_rich",
+    "write_comparison",
     "write_model_card",
     "write_records",
     "write_report",
@@ -50,6 +52,7 @@ _HOMES = {
     "draw_run_figures": "mhclf.results.figures",
     "read_run": "mhclf.results.runfolder",
     "render_page": "mhclf.results.pages",
+    "write_comparison": "mhclf.results.compare",
     "write_model_card": "mhclf.results.card",
     "write_report": "mhclf.results.report",
 }

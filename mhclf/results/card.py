@@ -10,6 +10,7 @@ import yaml
 from mhclf.results.escape import escape_markdown, plain
 from mhclf.results.files import write_text
 from mhclf.results.layers import layer_sentences
+from mhclf.results.part_tables import calibration_sentence, risk_level_table, risk_sentences
 from mhclf.results.records import ResultRecord
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
@@ -183,10 +184,17 @@ def _training(run: RunFiles) -> str:
 
 
 def _results(run: RunFiles) -> str:
-    """Return the headline in words and the table of results."""
-    table = results_table(run)
-    words = escape_markdown(" ".join(headline_sentences(run)))
-    return f"{words}\n\n{to_markdown(table)}" if table.rows else words
+    """Return the headline in words, the table of results, calibration and, where the set names it, high risk."""
+    table, risk = results_table(run), risk_level_table(run)
+    parts = [escape_markdown(" ".join(headline_sentences(run)))]
+    if table.rows:
+        parts.append(to_markdown(table))
+    if calibration := calibration_sentence(run):
+        parts.append(f"Calibration: {escape_markdown(calibration)}")
+    if sentences := risk_sentences(run):
+        parts.append(f"High risk: {escape_markdown(' '.join(sentences))}")
+        parts += [to_markdown(risk)] if risk else []
+    return "\n\n".join(part.strip() for part in parts)
 
 
 def _limits(run: RunFiles) -> str:

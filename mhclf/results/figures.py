@@ -1,5 +1,6 @@
 """The pictures of a run folder; each takes plain arrays or frames and returns a figure, without pyplot."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,15 +8,20 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from mhclf.evaluation import scale_by_temperature
+from mhclf.evaluation.calibration import certainty
 from mhclf.results.certainty_figures import reliability_diagram, risk_coverage_curve
+from mhclf.results.class_figure import class_scores
+from mhclf.results.part_tables import own_values, read_temperature
 from mhclf.results.prediction_figures import confusion_matrix, label_scores
-from mhclf.results.predictions import NONE
+from mhclf.results.predictions import NONE, Predictions
 from mhclf.results.representation_figure import representation_map
 from mhclf.results.runfolder import Manifest, RunFiles, read_run
-from mhclf.results.style import save
+from mhclf.results.style import ratio, save
 from mhclf.results.training_figures import layer_weights, learning_curves
 
 __all__ = [
+    "class_scores",
     "confusion_matrix",
     "draw_run_figures",
     "label_scores",
@@ -59,12 +65,10 @@ def _figures(run: RunFiles) -> list[tuple[str, Figure]]:
     if found is not None:
         if found.multilabel:
             figures.append(("confusion_matrix", label_scores(found.gold, found.prediction, found.labels)))
-            certainty = reliability_diagram(found.probability.ravel(), found.gold.ravel(), event="label given")
         else:
-            gold, prediction = found.gold.argmax(axis=1), found.prediction.argmax(axis=1)
+            gold, prediction = found.gold_classes, found.predicted_classes
             figures.append(("confusion_matrix", confusion_matrix(gold, prediction, found.labels)))
-            certainty = reliability_diagram(found.mean_probability(found.prediction), found.correct)
-        figures += [("reliability", certainty),
+        figures += [("class_scores", _class_scores(run, found)), ("reliability", _reliability(run, found)),
                     ("risk_coverage", risk_coverage_curve(found.abstention, found.correct))]  # fmt: skip
     if run.layers is not None:
         figures.append(("layer_weights", layer_weights(run.layers)))
@@ -76,6 +80,31 @@ def _figures(run: RunFiles) -> list[tuple[str, Figure]]:
             explained_variance=tuple(how.get("explained_variance", ())),
         )))  # fmt: skip
     return figures
+
+
+def _class_scores(run: RunFiles, found: Predictions) -> Figure:
+    """Return the bars of precision, recall and F1, with the intervals of F1 from the records."""
+    hits = (found.gold & found.prediction).sum(axis=0)
+    support, predicted = found.gold.sum(axis=0), found.prediction.sum(axis=0)
+    values = own_values(run)
+    records = [values.get(f"f1/{label}") for label in found.labels]
+    ends = [(record.ci_low, record.ci_high) if record else (None, None) for record in records]
+    intervals = [(math.nan if low is None else low, math.nan if high is None else high) for low, high in ends]
+    return class_scores(
+        found.labels, support.tolist(), ratio(hits, predicted).tolist(), ratio(hits, support).tolist(),
+        ratio(2 * hits, support + predicted).tolist(), intervals,
+    )  # fmt: skip
+
+
+def _reliability(run: RunFiles, found: Predictions) -> Figure:
+    """Return the reliability diagram, before and after temperature scaling where a temperature was fitted."""
+    temperature = read_temperature(run)
+    task, gold = run.manifest.task, found.gold_classes
+    scaled = None if temperature is None else scale_by_temperature(task, found.probability, temperature)
+    stated, came = certainty(task, gold, found.probability)
+    after = None if scaled is None else certainty(task, gold, scaled)[0].ravel()
+    event = "label given" if found.multilabel else "prediction right"
+    return reliability_diagram(stated.ravel(), came.ravel(), scaled=after, temperature=temperature or 1.0, event=event)
 
 
 def _classes(names: Sequence[str], manifest: Manifest) -> list[str]:

@@ -1,10 +1,13 @@
 """Every HTML page of the library: one base template, everything escaped, nothing loaded from outside."""
 
 import base64
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+
+from mhclf.results.tables import Strong
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -34,9 +37,17 @@ def render_page(template: str, *, folders: Sequence[Path] = (), **values: object
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.tests["strong"] = lambda cell: isinstance(cell, Strong)
     return environment.get_template(template).render(**values)
 
 
 def data_uri(picture: Path) -> str:
     """Return a PNG file as a data URI."""
     return "data:image/png;base64," + base64.b64encode(Path(picture).read_bytes()).decode("ascii")
+
+
+def picture_size(picture: Path) -> tuple[int, int]:
+    """Return width and height at which a PNG file is shown: at two thirds of its size it stays sharp."""
+    # Width and height stand in bytes 16 to 24 of a PNG.
+    width, height = struct.unpack(">II", Path(picture).read_bytes()[16:24])
+    return round(width / 1.5), round(height / 1.5)

@@ -33,6 +33,10 @@ class Predictions:
         Between 0 and 1; rows sum to 1 unless multilabel.
     abstention : array of float, shape (n,)
         Higher means less sure.
+    groups : array of str, shape (n,)
+        Posts of one group (a user, a source post) are resampled together.
+    columns : pandas.DataFrame
+        All columns of the file for these posts, such as `words` and `confidence`.
     """
 
     labels: tuple[str, ...]
@@ -42,6 +46,21 @@ class Predictions:
     prediction: NDArray[np.bool_]
     probability: NDArray[np.float64]
     abstention: NDArray[np.float64]
+    groups: NDArray[np.object_]
+    columns: pd.DataFrame
+
+    @property
+    def gold_classes(self) -> NDArray[np.int64]:
+        """The gold as `mhclf.evaluation` takes it: class numbers (n,), or 0 / 1 (n, L) for multilabel."""
+        return self._classes(self.gold)
+
+    @property
+    def predicted_classes(self) -> NDArray[np.int64]:
+        """The prediction as `mhclf.evaluation` takes it."""
+        return self._classes(self.prediction)
+
+    def _classes(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.asarray(chosen if self.multilabel else chosen.argmax(axis=1), dtype=np.int64)
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -108,6 +127,8 @@ def predictions_of(frame: pd.DataFrame, labels: Sequence[str], *, multilabel: bo
         prediction=_indicator(part["prediction"].tolist(), ids, labels, "prediction"),
         probability=probability,
         abstention=part["abstention"].to_numpy(dtype=np.float64),
+        groups=part["group"].astype(str).to_numpy(dtype=object),
+        columns=part.reset_index(drop=True),
     )
 
 

@@ -1,7 +1,6 @@
 """The report of a run: one self-contained HTML page."""
 
 import os
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,16 @@ from numpy.typing import NDArray
 
 from mhclf.results.files import write_text
 from mhclf.results.layers import class_layer_table, layer_sentences, layer_table
-from mhclf.results.pages import data_uri, render_page
+from mhclf.results.pages import data_uri, picture_size, render_page
+from mhclf.results.part_tables import (
+    calibration_sentence,
+    coverage_table,
+    fitted_table,
+    risk_level_table,
+    risk_sentences,
+    slices_table,
+    thresholds_table,
+)
 from mhclf.results.predictions import Predictions, class_table
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
@@ -36,6 +44,11 @@ _FIGURES = {
         "Look for weight off the diagonal, or bars outside blue, and whether two classes are taken for each "
         "other in both directions or only in one.",
     ),
+    "class_scores": (
+        "Scores by class",
+        "Look for classes whose precision and recall lie far apart (over- or under-predicted), and for F1 "
+        "intervals so wide that the class says little.",
+    ),
     "layer_weights": (
         "Layer weights",
         "Look at how far the blue bars leave the dashed line, then at the orange ones: a layer with a high "
@@ -43,7 +56,8 @@ _FIGURES = {
     ),
     "reliability": (
         "Reliability",
-        "Points below the diagonal were surer than right. Bins with few cases have wide intervals and mean little.",
+        "Points below the diagonal were surer than right. Bins with few cases have wide intervals and mean little. "
+        "The temperature was fitted on validation; if it helps, the orange points lie nearer to the line.",
     ),
     "risk_coverage": (
         "Risk and coverage",
@@ -89,12 +103,14 @@ def write_report(folder: str | os.PathLike[str], texts: Mapping[str, str] | None
         from mhclf.results.figures import draw_run_figures
 
         draw_run_figures(run.folder)
-    values = _result(run) | _layers(run) | _posts(run.predictions, texts or {}) | _data(run)
+    values = _result(run) | _parts(run) | _layers(run) | _posts(run.predictions, texts or {}) | _data(run)
     values["figures"] = _figures(run)
     values["sections"] = [
         (anchor, name)
         for anchor, name, there in (
             ("result", "Result", True),
+            ("risk", "High risk", values["risk_sentences"]),
+            ("parts", "Certainty and parts", values["calibration"] or values["coverage"] or values["slices"]),
             ("layers", "Layers", values["layer_sentences"]),
             ("figures", "Figures", values["figures"]),
             ("posts", "Posts and errors", values["posts"]),
@@ -136,6 +152,19 @@ def _result(run: RunFiles) -> dict[str, Any]:
     }
 
 
+def _parts(run: RunFiles) -> dict[str, Any]:
+    """Return the values of the sections on high risk and on parts of the posts."""
+    return {
+        "risk_sentences": risk_sentences(run),
+        "risk": risk_level_table(run),
+        "calibration": calibration_sentence(run),
+        "fitted": fitted_table(run),
+        "thresholds": thresholds_table(run),
+        "coverage": coverage_table(run),
+        "slices": slices_table(run),
+    }
+
+
 def _layers(run: RunFiles) -> dict[str, Any]:
     """Return the values of the section of layers."""
     if run.layers is None:
@@ -153,11 +182,10 @@ def _figures(run: RunFiles) -> list[dict[str, Any]]:
     for name, (title, caption) in _FIGURES.items():
         picture = run.folder / "figures" / f"{name}.png"
         if picture.is_file():
-            # Width and height stand in bytes 16 to 24 of a PNG; shown at half size they stay sharp.
-            width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+            width, height = picture_size(picture)
             figures.append({
-                "name": title, "caption": caption, "source": data_uri(picture), "full": width > 1250,
-                "width": round(width / 1.5), "height": round(height / 1.5),
+                "name": title, "caption": caption, "source": data_uri(picture), "full": width > 833,
+                "width": width, "height": height,
             })  # fmt: skip
     return figures
 

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from mhclf.errors import DataError, RunError
+from mhclf.evaluation import RiskLabels, risk_labels
 from mhclf.results.layers import LayerFindings
 from mhclf.results.predictions import Predictions, predictions_of
 from mhclf.results.records import ResultRecord, read_records
@@ -30,6 +31,7 @@ class Manifest:
     load: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Mapping[str, Any], ...] = ()
     headline_metric: str = ""
+    risk: Mapping[str, Any] = field(default_factory=dict)
     language: str = "en"
     licence: str = ""
     access: str = ""
@@ -55,9 +57,11 @@ class Manifest:
                 if not isinstance(known[key], list):
                     raise DataError(f"manifest: '{key}' must be a list.")
                 known[key] = tuple(known[key])
-        for key in ("rows", "class_counts", "hashes", "load"):
+        for key in ("rows", "class_counts", "hashes", "load", "risk"):
             if not isinstance(known.get(key, {}), Mapping):
                 raise DataError(f"manifest: '{key}' must be a mapping.")
+        if "risk" in known and not known["risk"].get("high"):
+            raise DataError("manifest: 'risk' names no label under 'high'.")
         for key, value in known.items():
             if cls.__dataclass_fields__[key].type is str:
                 known[key] = str(value)
@@ -67,6 +71,13 @@ class Manifest:
     def multilabel(self) -> bool:
         """Whether a post may have several labels."""
         return self.task == "multilabel"
+
+    @property
+    def risk_labels(self) -> RiskLabels | None:
+        """What the data set says about risk; None where it says nothing."""
+        if not self.risk:
+            return None
+        return risk_labels(self.task, self.labels, tuple(self.risk["high"]), tuple(self.risk.get("order", ())))
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,28 @@ def read_run(folder: str | os.PathLike[str]) -> RunFiles:
         representation=_frame(folder / "representation.parquet", ("id", "gold", "correct", "x", "y")),
         representation_method=_mapping(folder / "representation.json"),
     )
+
+
+def read_split(folder: Path, split: str) -> tuple[Manifest, Predictions | None]:
+    """Return the manifest of a run folder and the saved predictions of one split, None where it has no row.
+
+    Raises
+    ------
+    RunError
+        When `data_manifest.json` or `predictions.parquet` is missing.
+    DataError
+        When one cannot be parsed or has the wrong form; the message names it.
+    """
+    manifest_path, rows_path = folder / "data_manifest.json", folder / "predictions.parquet"
+    for path in (manifest_path, rows_path):
+        if not path.is_file():
+            raise RunError(f"{folder} has no {path.name}, so it is no run folder or its run never ended.")
+    try:
+        manifest = Manifest.from_mapping(_mapping(manifest_path))
+    except DataError as error:
+        raise DataError(f"{manifest_path}: {error}") from error
+    rows = _frame(rows_path, ("id", "split"))
+    return manifest, None if rows is None else _predictions(rows, manifest, split, rows_path)
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from mhclf.evaluation.classification import TEMPERATURE_SCALED, TUNED_THRESHOLDS
 from mhclf.results.records import ResultRecord
 from mhclf.results.runfolder import Manifest, RunFiles
 from mhclf.results.tables import DOWN, UP, Cell, Column, Table, format_interval, format_number
@@ -15,14 +16,22 @@ _METRICS = {
     "positive_f1": "F1 of the second label", "macro_precision": "Macro precision",
     "macro_recall": "Macro recall", "mcc": "Matthews correlation", "auroc": "AUROC", "auprc": "AUPRC",
     "subset_accuracy": "Subset accuracy", "hamming_accuracy": "Hamming accuracy",
-    "ece": "Expected calibration error", "brier": "Brier score", "nll": "Negative log-likelihood",
-    "aurc": "Area under the risk-coverage curve",
+    "ece": "Expected calibration error", "ece_equal_mass": "Calibration error, bins of equal mass",
+    "brier": "Brier score", "nll": "Negative log-likelihood", "aurc": "Area under the risk-coverage curve",
+    "e_aurc": "AURC above the best order", "qwk": "Quadratic weighted kappa", "kendall_tau_b": "Kendall tau-b",
+    "off_by_one": "At most one level off", "mae": "Mean levels off", "high_risk_recall": "High-risk recall",
+    "high_risk_precision": "High-risk precision", "high_risk_false_negative_rate": "High-risk false-negative rate",
+    "severe_miss_rate": "Severe-miss rate",
 }  # fmt: skip
+_ENDINGS = {TEMPERATURE_SCALED: "temperature scaled", TUNED_THRESHOLDS: "tuned thresholds"}
 _DEFAULT_HEADLINES = ("macro_f1", "accuracy")
 
 
 def metric_name(metric: str) -> str:
     """Return a metric's name for readers; an unknown one keeps its name with spaces for underscores."""
+    for ending, words in _ENDINGS.items():
+        if metric.endswith(ending):
+            return f"{metric_name(metric.removesuffix(ending))}, {words}"
     return _METRICS.get(metric, metric.replace("_", " "))
 
 
@@ -48,8 +57,15 @@ def own_records(run: RunFiles) -> tuple[ResultRecord, ...]:
 
 
 def main_records(run: RunFiles) -> tuple[ResultRecord, ...]:
-    """Return the run's own records without those of single labels (`f1/<label>`)."""
-    return tuple(record for record in own_records(run) if "/" not in record.metric)
+    """Return the run's own records of the whole split, without those of single labels (`f1/<label>`).
+
+    Those after a fit on validation (`..._temperature_scaled`, `..._tuned_thresholds`) stand in a table of their own.
+    """
+    return tuple(
+        record
+        for record in own_records(run)
+        if record.slice == "all" and "/" not in record.metric and not record.metric.endswith(tuple(_ENDINGS))
+    )
 
 
 def class_intervals(run: RunFiles) -> dict[str, str]:
@@ -92,7 +108,7 @@ def headline_sentences(run: RunFiles) -> tuple[str, ...]:
     for method, title in BASELINES.items():
         beside = _beside(run, method, record)
         if beside is not None and method != own_method(run):
-            sentences.append(f"The baseline {title} reaches {_interval(beside)}.")
+            sentences.append(f"The baseline {title} reaches {interval_text(beside)}.")
     return tuple(sentences)
 
 
@@ -105,18 +121,14 @@ def results_table(run: RunFiles) -> Table:
         if method != own_method(run)
     }
     shown = {method: found for method, found in beside.items() if any(found)}
-    sliced = any(record.slice != "all" for record in records)
-    columns = [Column("metric"), *([Column("part")] if sliced else [])]
-    columns += [Column("this run [95 % interval]", "right")]
+    columns = [Column("metric"), Column("this run [95 % interval]", "right")]
     columns += [Column(BASELINES[method], "right") for method in shown]
     rows = []
     for index, record in enumerate(records):
-        cells: list[Cell] = [_directed(record)]
-        cells += [record.slice] if sliced else []
-        cells.append(_interval(record))
+        cells: list[Cell] = [directed(record), interval_text(record)]
         for found in shown.values():
             other = found[index]
-            cells.append(_interval(other) if other else None)
+            cells.append(interval_text(other) if other else None)
         rows.append((*cells, record.n))
     notes = ("Overlapping or separate intervals are no test; compare methods paired on posts.",)
     title = f"{run.split.capitalize()} results"
@@ -139,7 +151,8 @@ def other_records_table(run: RunFiles) -> Table | None:
     names = ("split", "part", "method", "metric", "value [95 % interval]", "n")
     columns = tuple(Column(name, "right" if name in names[4:] else "left") for name in names)
     rows = tuple(
-        (record.split, record.slice, record.method, _directed(record), _interval(record), record.n) for record in rest
+        (record.split, record.slice, record.method, directed(record), interval_text(record), record.n)
+        for record in rest
     )
     return Table("Other records", columns, rows)
 
@@ -194,7 +207,7 @@ def last_part(text: str) -> str:
     return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
 
 
-def _directed(record: ResultRecord) -> str:
+def directed(record: ResultRecord) -> str:
     """Return the metric's name with the arrow of its better direction."""
     return f"{metric_name(record.metric)} {UP if record.higher_is_better else DOWN}"
 
@@ -204,7 +217,7 @@ def _has_interval(record: ResultRecord) -> bool:
     return record.ci_low is not None and record.ci_high is not None
 
 
-def _interval(record: ResultRecord) -> str:
+def interval_text(record: ResultRecord) -> str:
     """Return value and interval as text."""
     return format_interval(record.value, record.ci_low, record.ci_high)
 

@@ -32,7 +32,8 @@ def print_outcomes(outcomes: Sequence[RunOutcome]) -> None:
 
 def run_table(outcome: RunOutcome) -> Table:
     """Return the run's numbers beside those of majority and TF-IDF on the same rows."""
-    records = [record for record in outcome.records if record.split == _shown_split(outcome.records)]
+    split = _shown_split(outcome.records)
+    records = [record for record in outcome.records if record.split == split and record.slice == "all"]
     methods = list(dict.fromkeys(record.method for record in records))
     first = records[0]
     metrics = [record.metric for record in records if record.method == first.method and "/" not in record.metric]
@@ -59,6 +60,7 @@ def seeds_table(outcomes: Sequence[RunOutcome]) -> Table:
         [part.probability for part in parts],
         first.labels,
         first.groups,
+        risk=first.risk,
     )
     seeds = ", ".join(str(outcome.records[0].seed) for outcome in outcomes)
     columns = (Column("metric"), Column("mean", "right"), Column("sd over seeds", "right"), Column("95 % interval"))

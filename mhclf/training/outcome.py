@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from mhclf.config.dataset import DatasetConfig
+from mhclf.data.spans import count_words
 from mhclf.data.table import PostTable
-from mhclf.evaluation import classification_intervals, higher_is_better, scores
+from mhclf.evaluation import RiskLabels, classification_intervals, higher_is_better, risk_labels, scores
 from mhclf.evaluation.confusable import class_pairs
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, kl_from_uniform
 from mhclf.results.records import ResultRecord
@@ -44,7 +46,17 @@ def prediction_frame(
     for column, label in enumerate(table.labels):
         frame[f"probability/{label}"] = probabilities[:, column].astype(np.float32)
     frame["abstention"] = (1 - confidence if reservation is None else reservation).astype(np.float32)
+    frame["words"] = np.array([count_words(text) for text in table.texts], dtype=np.int32)
+    if table.frame["confidence"].notna().any():
+        frame["confidence"] = table.frame["confidence"].astype(np.float32)
     return frame
+
+
+def risk_of(config: DatasetConfig) -> RiskLabels | None:
+    """Return what the data set says about risk, None where it says nothing."""
+    if not config.risk.high:
+        return None
+    return risk_labels(config.task, config.label_names, config.risk.high, config.risk.order)
 
 
 def result_records(table: PostTable, probabilities: npt.NDArray[Any], identity: dict[str, Any]) -> list[ResultRecord]:
@@ -61,9 +73,10 @@ def result_records(table: PostTable, probabilities: npt.NDArray[Any], identity: 
     task, labels = table.config.task, list(table.labels)
     decisions = decide(task, probabilities)
     probabilities = np.clip(np.asarray(probabilities, dtype=np.float64), 0.0, 1.0)
-    values = scores(task, table.targets, decisions, probabilities, labels)
+    risk = risk_of(table.config)
+    values = scores(task, table.targets, decisions, probabilities, labels, risk=risk)
     groups = table.frame["group"].to_numpy()
-    intervals = classification_intervals(task, table.targets, decisions, probabilities, labels, groups)
+    intervals = classification_intervals(task, table.targets, decisions, probabilities, labels, groups, risk=risk)
     split = str(table.frame["split"].iloc[0])
     return [
         ResultRecord(

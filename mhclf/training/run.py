@@ -27,6 +27,7 @@ from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.registry import nearest
+from mhclf.results.derived import derived_records
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.checks import check_data, check_settings
 from mhclf.training.environment import (
@@ -46,6 +47,7 @@ from mhclf.training.outcome import (
     prediction_frame,
     representation_frame,
     result_records,
+    risk_of,
 )
 from mhclf.training.predict import predict_network
 
@@ -88,7 +90,13 @@ def prepare_data(config: RunConfig) -> PreparedData:
         fold=config.fold,
     )
     HEADS.get(table.config.task)
-    known = metric_names(table.config.task, table.labels)
+    known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
+    first = table.config.headline_metric
+    if first in known and first not in metric_names(table.config.task, table.labels):
+        raise ConfigError(
+            f"{table.config.name}: metrics: the first one chooses the model, and '{first}' is perfect where every "
+            "post is called high risk. Put another metric first."
+        )
     for metric in table.config.metrics:
         if metric not in known:
             plain = [name for name in known if "/" not in name]
@@ -236,6 +244,7 @@ def _carry_out(
         for split, part in evaluated.items()
         for record in result_records(part, scored[split].probabilities, identity)
     ]
+    records += derived_records(folder.path, identity)
     records += _baseline_records(data.table, evaluated, identity)
     write_records(folder.path / "results.jsonl", records)
     if config.report:

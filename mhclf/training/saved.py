@@ -1,7 +1,8 @@
 """Reading a finished run back: its predictions, and the trained model ready for new posts."""
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
+from mhclf.evaluation import RiskLabels, decide_by_thresholds, risk_labels
 from mhclf.hf import MhclfForSequenceClassification
 from mhclf.models.encoder import quiet_transformers
 from mhclf.models.linear import LinearModel, load_linear
 from mhclf.models.network import ClassifierNetwork
+from mhclf.results.derived import read_thresholds
 from mhclf.training.predict import predict_network
 
 
@@ -33,6 +36,8 @@ class SavedPredictions:
     gold, prediction : array
         Class numbers (n,), or 0/1 labels (n, labels).
     probability : array (n, labels)
+    risk : RiskLabels or None
+        What the data set says about risk.
     """
 
     task: str
@@ -43,6 +48,7 @@ class SavedPredictions:
     gold: npt.NDArray[np.int64]
     prediction: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
+    risk: RiskLabels | None = None
 
     def part(self, split: str) -> "SavedPredictions":
         """Return the rows of one split."""
@@ -63,6 +69,7 @@ def read_predictions(folder: Path, file: Path | None = None) -> SavedPredictions
         manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
         frame = pd.read_parquet(file or folder / "predictions.parquet")
         labels = tuple(manifest["labels"])
+        risk = manifest.get("risk")
         probability = frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{folder}: has no readable predictions ({type(error).__name__}). Run it again.") from error
@@ -76,6 +83,7 @@ def read_predictions(folder: Path, file: Path | None = None) -> SavedPredictions
         _numbers(frame["gold"], labels, manifest["task"]),
         _numbers(frame["prediction"], labels, manifest["task"]),
         probability,
+        risk_labels(manifest["task"], labels, risk["high"], risk["order"]) if risk else None,
     )
 
 
@@ -102,6 +110,8 @@ class Run:
     network, tokenizer
         The encoder model, or None for the linear baseline.
     linear : LinearModel or None
+    thresholds : mapping of str to float
+        Label to the threshold fitted on validation; empty where the run has none.
     """
 
     folder: Path
@@ -111,6 +121,7 @@ class Run:
     network: ClassifierNetwork | None = None
     tokenizer: PreTrainedTokenizerBase | None = None
     linear: LinearModel | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def max_length(self) -> int:
@@ -128,12 +139,35 @@ class Run:
         found = predict_network(network, tokenizer, texts, self.max_length, config.batch, contexts, config.long)
         return found.probabilities.astype(np.float64)
 
-    def predict(self, texts: list[str], contexts: list[str] | None = None) -> list[Any]:
-        """Return label names: one text a post, or a list of texts for `multilabel`."""
+    def predict(self, texts: list[str], contexts: list[str] | None = None, *, tuned: bool = False) -> list[Any]:
+        """Return label names: one text a post, or a list of texts for `multilabel`.
+
+        Parameters
+        ----------
+        texts, contexts
+            As in `predict_proba`.
+        tuned : bool
+            Decide by the thresholds that were fitted on validation; otherwise a label of several is predicted from .5
+            on, and one label of a post where it is the most probable.
+
+        Raises
+        ------
+        RunError
+            If `tuned` is asked of a run without thresholds.
+        """
         probabilities = self.predict_proba(texts, contexts)
+        if not tuned:
+            decisions = probabilities >= 0.5 if self.task == "multilabel" else probabilities.argmax(axis=1)
+        elif self.thresholds:
+            decisions = decide_by_thresholds(self.task, probabilities, list(self.thresholds.values()))
+        else:
+            raise RunError(
+                f"{self.folder}: has no fitted thresholds. They exist for several labels a post and for two labels, "
+                "where the data have a validation part."
+            )
         if self.task == "multilabel":
-            return [[name for name, p in zip(self.labels, row, strict=True) if p >= 0.5] for row in probabilities]
-        return [self.labels[index] for index in probabilities.argmax(axis=1)]
+            return [[name for name, on in zip(self.labels, row, strict=True) if on] for row in decisions]
+        return [self.labels[index] for index in decisions]
 
     def parts(self) -> tuple[ClassifierNetwork, PreTrainedTokenizerBase]:
         """Return network and tokenizer.
@@ -171,7 +205,7 @@ def load_run(folder: str | Path) -> Run:
     config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
     if config.model.kind == "tfidf_lr":
         linear = load_linear(path / "model")
-        return Run(path, config, linear.labels, linear.task, linear=linear)
+        return Run(path, config, linear.labels, linear.task, linear=linear, thresholds=read_thresholds(path))
     try:
         with quiet_transformers():
             model = AutoModelForSequenceClassification.from_pretrained(path / "model", local_files_only=True)
@@ -182,4 +216,5 @@ def load_run(folder: str | Path) -> Run:
     if not isinstance(model, MhclfForSequenceClassification):
         raise RunError(f"{path / 'model'}: was not saved by this library.")
     network = model.network.eval()
-    return Run(path, config, network.config.labels, network.config.task, network, tokenizer)
+    labels, task = network.config.labels, network.config.task
+    return Run(path, config, labels, task, network, tokenizer, thresholds=read_thresholds(path))

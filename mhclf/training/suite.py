@@ -93,7 +93,7 @@ def _suite_run(outcome: RunOutcome, test: SavedPredictions) -> SuiteRun:
         values={
             record.metric: record.value
             for record in outcome.records
-            if record.split == "test" and record.method == first.method
+            if record.split == "test" and record.slice == "all" and record.method == first.method
         },
         layers=json.loads(layers_file.read_text(encoding="utf-8")) if layers_file.is_file() else None,
     )
@@ -124,6 +124,7 @@ def _summaries(key: tuple[str, str, str], seeds: list[tuple[int, SavedPrediction
         np.stack([item.probability for _, item in seeds]),
         first.labels,
         first.groups,
+        risk=first.risk,
     )
     return [
         SuiteSummary(

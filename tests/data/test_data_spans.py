@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mhclf.data.spans import (
     Edit,
+    count_words,
     letters_and_digits,
     merge_spans,
     move_position,
@@ -138,3 +139,11 @@ def test_alignment_of_tokens_across_words():
 @given(TEXTS)
 def test_letters_and_digits_are_what_python_calls_so(text):
     assert letters_and_digits(text) == "".join(sign for sign in text.lower() if sign.isalnum())
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("", 0), ("I don’t know, do you?", 5), ("a-b 12.5", 4), ("我很难过 really", 5), ("... !?", 0)],
+)
+def test_count_words(text, count):
+    assert count_words(text) == count

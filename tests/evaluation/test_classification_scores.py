@@ -182,8 +182,11 @@ def test_names_order_and_probability():
 
 def test_higher_is_better():
     for task in ("multiclass", "ordinal", "multilabel"):
-        assert all(higher_is_better(name) for name in metric_names(task, ["a/b", "c"]) if name != "mae")
+        falling = {name for name in metric_names(task, ["a/b", "c"]) if not higher_is_better(name)}
+        assert falling - {"mae"} == {"ece", "ece_equal_mass", "brier", "nll", "aurc", "e_aurc"}
     assert not higher_is_better("mae")
+    assert not higher_is_better("ece_temperature_scaled")
+    assert higher_is_better("macro_f1_tuned_thresholds")
     with pytest.raises(DataError, match=r"unknown metric 'macro_f2'. Did you mean 'macro_f1'\? Known: accuracy"):
         higher_is_better("macro_f2")
     with pytest.raises(TypeError):
@@ -196,3 +199,19 @@ def test_support_and_confusion_matrix_keep_the_fixed_labels():
     gold, prediction = [0, 2, 2, 1], [0, 1, 2, 1]
     expected = sk.confusion_matrix(gold, prediction, labels=range(4))
     np.testing.assert_array_equal(confusion_matrix(gold, prediction, LABELS), expected)
+
+
+def test_what_papers_report_is_all_there():
+    both = {"macro_f1", "weighted_f1", "micro_f1", "mcc", "auroc", "auprc", "f1/a", "precision/a", "recall/a"}
+    one = both | {"accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "positive_f1"}
+    assert one <= set(metric_names("multiclass", ["a", "b"]))
+    assert one | {"qwk", "mae", "kendall_tau_b", "off_by_one"} <= set(metric_names("ordinal", ["a", "b"]))
+    assert both | {"subset_accuracy", "mcc/a"} <= set(metric_names("multilabel", ["a", "b"]))
+
+
+def test_a_label_that_never_occurs_leaves_every_number_defined_but_the_ranking_of_nothing():
+    probability = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1]])
+    found = scores("multiclass", [0, 0], [0, 0], probability, ["a", "b", "c"])
+    undefined = {name for name, value in found.items() if np.isnan(value)}
+    assert undefined == {"auroc", "auprc"}
+    assert (found["f1/b"], found["balanced_accuracy"], found["macro_f1"]) == (0.0, 1.0, pytest.approx(1 / 3))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support import write_tiny_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"} | {"PYTHONPATH": str(REPOSITORY)}
@@ -48,7 +49,8 @@ def fastest(command, limit):
 
 
 def test_help_is_fast():
-    assert fastest([sys.executable, "experiments/train.py", "--help"], 1.5) < 1.5
+    for name in ("train", "evaluate"):
+        assert fastest([sys.executable, f"experiments/{name}.py", "--help"], 1.5) < 1.5
 
 
 def test_import_is_fast_and_leaves_torch_alone():
@@ -173,3 +175,32 @@ def test_the_audit_prints_writes_and_stops(tiny_dataset, tmp_path):
     assert cut.returncode == 3
     assert cut.stderr.endswith("Split by group, or say 'splits: {group_by: null}'.\n")
     assert (tmp_path / "runs" / "audit" / "cut" / "audit.html").is_file()
+
+
+def test_evaluate_compares_runs(tiny_dataset, tmp_path):
+    arguments = ["--data", str(tiny_dataset), "--method", "tfidf_lr", "--quiet", "--out", "runs", "--report", "false"]
+    for seed in ("1", "2"):
+        assert door("train", *arguments, "--seed", seed, cwd=tmp_path).returncode == 0
+    folders = sorted(str(path) for path in (tmp_path / "runs" / "tiny").iterdir())
+    found = door("evaluate", "--runs", *folders, "--out", "page.html", "--texts", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "Difference from tfidf_lr seed 1" in found.stdout
+    assert "The runs answer every post alike." in (tmp_path / "page.html").read_text()
+    alone = door("evaluate", "--runs", folders[0], cwd=tmp_path)
+    assert (alone.returncode, alone.stderr) == (2, "error: a comparison needs two runs or more, 1 given.\n")
+    nowhere = door("evaluate", "--runs", folders[0], "nowhere", cwd=tmp_path)
+    assert nowhere.returncode == 1 and "nowhere is no folder" in nowhere.stderr
+    assert door("evaluate", cwd=tmp_path).returncode == 2
+
+
+def test_texts_of_other_data_are_refused(tmp_path):
+    data = write_tiny_dataset(tmp_path / "data")
+    arguments = ["--data", str(data), "--method", "tfidf_lr", "--quiet", "--out", "runs", "--report", "false"]
+    for seed in ("1", "2"):
+        assert door("train", *arguments, "--seed", seed, cwd=tmp_path).returncode == 0
+    folders = sorted(str(path) for path in (tmp_path / "runs" / "tiny").iterdir())
+    rows = data.with_suffix(".jsonl")
+    rows.write_text(rows.read_text().replace("my knee hurts", "my elbow hurts"))
+    found = door("evaluate", "--runs", *folders, "--texts", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "is no longer the data of" in found.stderr and "elbow" not in found.stderr

@@ -13,8 +13,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from mhclf.errors import DataError
-from mhclf.results.certainty_figures import _risk_by_coverage, _wilson
+from mhclf.evaluation import risk_coverage
+from mhclf.results.certainty_figures import _wilson
+from mhclf.results.class_figure import class_comparison
 from mhclf.results.figures import (
+    class_scores,
     confusion_matrix,
     draw_run_figures,
     label_scores,
@@ -31,6 +34,7 @@ from mhclf.results.style import PALETTE, display_names
 ALL = [
     "learning_curves",
     "confusion_matrix",
+    "class_scores",
     "reliability",
     "risk_coverage",
     "layer_weights",
@@ -62,9 +66,9 @@ def test_every_figure_of_a_run_is_drawn_and_stable(tmp_path: Path, make_run: Cal
         assert struct.unpack(">I", content[16:20])[0] >= 600
 
 
-def test_the_linear_baseline_has_three_figures(tmp_path: Path, make_run: Callable[..., Path]) -> None:
+def test_the_linear_baseline_has_four_figures(tmp_path: Path, make_run: Callable[..., Path]) -> None:
     folder = make_run(tmp_path / "run", method="tfidf_lr", minimal=True)
-    assert [path.stem for path in draw_run_figures(folder)] == ALL[1:4]
+    assert [path.stem for path in draw_run_figures(folder)] == ALL[1:5]
 
 
 @pytest.mark.filterwarnings("error")
@@ -106,7 +110,7 @@ def test_label_scores() -> None:
 
 
 def test_reliability_bins() -> None:
-    figure = reliability_diagram([0.55, 0.59, 1.0, 0.0, np.nan], [True, False, True, False, True])
+    figure = reliability_diagram([0.55, 0.59, 1.0, 0.0, np.nan], [True, False, True, False, True], bins=10)
     line = figure.axes[0].containers[0][0]
     np.testing.assert_allclose(line.get_xdata(), [0.0, 0.57, 1.0])
     np.testing.assert_allclose(line.get_ydata(), [0.0, 0.5, 1.0])
@@ -123,13 +127,48 @@ def test_wilson_interval_against_the_published_example() -> None:
     np.testing.assert_allclose(high, [0.3662, 0.1611], atol=5e-5)
 
 
-def test_risk_by_coverage_keeps_ties_together() -> None:
-    coverage, risk = _risk_by_coverage(np.array([0.3, 0.1, 0.1, 0.9]), np.array([False, True, False, True]))
-    np.testing.assert_allclose(coverage, [0.5, 0.75, 1.0])
-    np.testing.assert_allclose(risk, [0.5, 1 / 3, 0.5])
-    assert "4 posts; error without abstaining 50.0 %." in words(
-        risk_coverage_curve([0.3, 0.1, 0.1, 0.9], [True, False, True, False])
-    )
+def test_reliability_before_and_after_scaling() -> None:
+    given, came = np.array([0.9, 0.9, 0.9, 0.9]), [True, True, False, False]
+    figure = reliability_diagram(given, came, scaled=np.full(4, 0.55), temperature=3.2)
+    said = " ".join(words(figure)).replace("\n", " ")
+    assert "Calibration error (ECE) 0.400; 0.050 after temperature scaling." in said
+    assert "after temperature scaling (T = 3.20)" in said
+    after, before = (container[0] for container in figure.axes[0].containers[:2])
+    np.testing.assert_allclose(before.get_xdata(), [0.9])
+    np.testing.assert_allclose(after.get_xdata(), [0.55])
+    with pytest.raises(DataError, match=r"shapes \(1,\) and \(4,\)"):
+        reliability_diagram(given, came, scaled=[0.5])
+
+
+def test_the_risk_coverage_curve_is_that_of_the_evaluation() -> None:
+    abstention, correct = [0.3, 0.1, 0.1, 0.9], [True, False, True, False]
+    figure = risk_coverage_curve(abstention, correct)
+    curve = risk_coverage(-np.array(abstention), 1 - np.array(correct, dtype=float))
+    line = figure.axes[0].lines[0]
+    np.testing.assert_allclose(line.get_xdata(), [0.5, 0.75, 1.0])
+    np.testing.assert_allclose(line.get_ydata(), [0.5, 1 / 3, 0.5])
+    np.testing.assert_allclose(line.get_ydata(), curve.risk)
+    said = " ".join(words(figure)).replace("\n", " ")
+    area = 0.5 * 0.5 + 0.25 / 3 + 0.25 * 0.5
+    best = (0 + 0 + 1 / 3 + 1 / 2) / 4
+    assert f"4 posts; error without abstaining 50.0 %; area under the curve (AURC) {area:.3f}, " in said
+    assert f"{area - best:.3f} above the best order." in said
+
+
+def test_class_bars_have_an_interval_only_where_it_is_known() -> None:
+    figure = class_scores(["a", "b"], [5, 0], [0.5, np.nan], [0.4, 0.0], [0.45, 0.0], [(0.2, 0.6), (np.nan, np.nan)])
+    axes = figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [0.5, 0.0, 0.4, 0.0, 0.45, 0.0]
+    for line in axes.collections:  # the white one below, the dark one on it
+        assert [segment[:, 0].tolist() for segment in line.get_segments()] == [[0.2, 0.6]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a (5)", "b (0)"]
+
+
+def test_class_comparison_has_one_bar_a_run() -> None:
+    runs = {"first": [0.5, 0.6], "$second$": [0.4, 0.7], "third": [0.1, 0.2]}
+    figure = class_comparison(["a", "b"], [5, 6], runs, {"first": [(0.4, 0.6), (0.5, 0.7)]})
+    assert len(figure.axes[0].patches) == 6
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["first", r"\$second\$", "third"]
 
 
 def test_layer_weights_say_what_may_be_said() -> None:

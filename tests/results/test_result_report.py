@@ -192,7 +192,7 @@ def test_a_shut_test_set_shows_validation_and_says_so(tmp_path: Path, make_run: 
 def test_figures_are_drawn_when_there_are_none(tmp_path: Path, make_run: Builder) -> None:
     folder = make_run(tmp_path / "run", method="tfidf_lr", minimal=True, rows=20)
     source = write_report(folder).read_text(encoding="utf-8")
-    assert source.count('src="data:image/png;base64,') == 3
+    assert source.count('src="data:image/png;base64,') == 4
 
 
 def test_the_same_folder_gives_the_same_bytes(tmp_path: Path, make_run: Builder) -> None:

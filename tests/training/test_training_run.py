@@ -88,7 +88,9 @@ def test_no_post_text_outside_the_report(finished):
 
 def test_records_are_recomputed_from_the_predictions(finished):
     test = read_predictions(finished.folder).part("test")
-    values = {r.metric: r for r in finished.records if r.split == "test" and r.method == "lara_supcon"}
+    values = {
+        r.metric: r for r in finished.records if r.split == "test" and r.slice == "all" and r.method == "lara_supcon"
+    }
     assert values["accuracy"].value == pytest.approx(accuracy_score(test.gold, test.prediction))
     assert values["macro_f1"].value == pytest.approx(f1_score(test.gold, test.prediction, average="macro"))
     assert values["mcc"].value == pytest.approx(matthews_corrcoef(test.gold, test.prediction))
@@ -213,7 +215,11 @@ def test_ordinal_run(tmp_path, tiny_config):
 def test_multilabel_run(encoder_folder, tiny_multilabel, tiny_config):
     outcome = run(tiny_config(data=str(tiny_multilabel)))
     test = read_predictions(outcome.folder).part("test")
-    values = {r.metric: r.value for r in outcome.records if r.split == "test" and r.method == "lara_supcon"}
+    values = {
+        r.metric: r.value
+        for r in outcome.records
+        if r.split == "test" and r.slice == "all" and r.method == "lara_supcon"
+    }
     assert values["micro_f1"] == pytest.approx(f1_score(test.gold, test.prediction, average="micro"))
     assert values["subset_accuracy"] == pytest.approx((test.gold == test.prediction).all(axis=1).mean())
     assert (test.prediction == (test.probability >= 0.5)).all()
@@ -386,3 +392,66 @@ def test_what_is_refused_before_training(tiny_config, tmp_path):
     with pytest.raises(ConfigError) as error:
         run(tiny_config(data=str(path)))
     assert str(error.value) == "Unknown head 'choice'. Known: multiclass, multilabel, ordinal."
+
+
+def test_a_headline_where_less_is_better_chooses_the_epoch_with_the_least(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    path.write_text(path.read_text().replace("[macro_f1, accuracy]", "[nll, accuracy]"))
+    folder = run(tiny_config(data=str(path))).folder
+    log = pd.read_csv(folder / "training_log.csv").query("kind == 'epoch'")
+    best = load_checkpoint(folder / "checkpoints" / "best.ckpt")
+    assert best["epoch"] == log.loc[log["validation_nll"].idxmin(), "epoch"]
+    assert log["validation_nll"].idxmin() != log["validation_nll"].idxmax()
+
+
+def test_a_risk_metric_cannot_choose_the_model(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    text = path.read_text().replace("[macro_f1, accuracy]", "[high_risk_recall]") + "risk: {high: [body]}\n"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="'high_risk_recall' is perfect where every post is called high risk"):
+        prepare_data(tiny_config(data=str(path)))
+
+
+def test_risk_metrics_come_into_records_manifest_and_suites(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    path.write_text(path.read_text() + "risk: {high: [body], order: [people, work, body]}\n")
+    outcome = run(tiny_config(data=str(path), **LINEAR))
+    saved = read_predictions(outcome.folder)
+    assert saved.risk.high == ("body",) and saved.risk.order == ("people", "work", "body")
+    test = saved.part("test")
+    by_metric = {r.metric: r for r in outcome.records if r.split == "test" and r.slice == "all"}
+    found = (test.prediction[test.gold == 0] == 0).mean()
+    assert by_metric["high_risk_recall"].value == pytest.approx(found)
+    assert not by_metric["severe_miss_rate"].higher_is_better
+    assert by_metric["false_negative_rate/body"].value == pytest.approx(1 - found)
+
+
+def test_a_loaded_run_decides_by_its_thresholds_only_when_asked(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data", task="multilabel")
+    folder = run(tiny_config(data=str(path), **LINEAR)).folder
+    loaded = load_run(folder)
+    assert list(loaded.thresholds) == list(loaded.labels)
+    texts = [text for group in SENTENCES.values() for text in group]
+    probabilities = loaded.predict_proba(texts)
+
+    def by(limits):
+        return [[n for n, p, t in zip(loaded.labels, row, limits, strict=True) if p >= t] for row in probabilities]
+
+    assert loaded.predict(texts) == by([0.5, 0.5, 0.5])
+    assert loaded.predict(texts, tuned=True) == by(loaded.thresholds.values())
+    assert loaded.predict(texts, tuned=True) != loaded.predict(texts)
+
+
+def test_thresholds_that_do_not_exist_are_told(finished):
+    with pytest.raises(RunError, match="has no fitted thresholds"):
+        load_run(finished.folder).predict(["a text"], tuned=True)
+
+
+def test_predictions_hold_the_number_of_words_and_no_text(finished):
+    frame = pd.read_parquet(finished.folder / "predictions.parquet")
+    assert "confidence" not in frame  # the set has no annotators
+    sentences = {f"{label}-{n}": text for label, group in SENTENCES.items() for n, text in enumerate(group)}
+    for row in frame.itertuples():
+        stem, copy = row.id.rsplit("-", 1)
+        ending = ["", " today", " once more"][int(copy)]
+        assert row.words == len((sentences[stem] + ending).split())

@@ -49,6 +49,13 @@ def test_a_suite_from_cells_to_table(cells, tmp_path):
     assert suite_markdown(SUITE, shuffled, "make it") == table
     assert suite_markdown(SUITE, records, "make it") == table
 
+    # Values are of all test rows, not of a part of them.
+    whole = {run.run: run.values for run in records.runs}
+    for outcome in (cell.outcome for cell in done if cell.config.data.endswith("tiny.yaml")):
+        test = read_predictions(outcome.folder).part("test")
+        assert whole[outcome.folder.name]["accuracy"] == pytest.approx((test.gold == test.prediction).mean())
+        assert {"ece", "aurc", "nll_temperature_scaled"} <= set(whole[outcome.folder.name])
+
     # The same numbers from the run folders by another road.
     ours = [c.outcome for c in done if c.config.method == "lara_supcon" and c.config.data.endswith("tiny.yaml")]
     base = [c.outcome for c in done if c.config.method == "finetune" and c.config.data.endswith("tiny.yaml")]

@@ -34,7 +34,8 @@
     refresh();
   }
 
-  Array.from(table.tHead.rows[0].cells).slice(0, 6).forEach(function (header, column) {
+  Array.from(table.tHead.rows[0].cells).forEach(function (header, column) {
+    if (header.classList.contains("screen")) { return; }
     var button = document.createElement("button");
     button.type = "button";
     button.textContent = header.textContent;

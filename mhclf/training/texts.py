@@ -1,0 +1,39 @@
+"""The texts of a run's posts, loaded again from the data set: a run folder holds none."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from mhclf.config.run import RunConfig
+from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.errors import DataError, RunError
+from mhclf.training.run import prepare_data
+
+
+def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, str]:
+    """Return post id -> text, as the run read it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run folder.
+    data_root : str, optional
+        Folder of the data files; by default the one that the run's settings name.
+
+    Raises
+    ------
+    RunError
+        If the folder holds no run.
+    ConfigError, DataError
+        If the data set cannot be loaded, or is no longer what the run was trained and tested on.
+    """
+    path = Path(folder)
+    for name in ("config.yaml", "data_manifest.json"):
+        if not (path / name).is_file():
+            raise RunError(f"{path}: is no run folder (no {name}). Give the folder that training printed.")
+    config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
+    data = prepare_data(replace(config, data_root=data_root or config.data_root))
+    expected = json.loads((path / "data_manifest.json").read_text(encoding="utf-8"))["hashes"]["data"]
+    if data.manifest["hashes"]["data"] != expected:
+        raise DataError(f"{config.data}: is no longer the data of {path}, so its texts may belong to other posts.")
+    return dict(zip(data.table.frame["id"].astype(str), data.table.texts, strict=True))
