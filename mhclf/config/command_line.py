@@ -178,11 +178,20 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
     sys.exit(code)
 
 
+def hyphened(argv: Sequence[str]) -> list[str]:
+    """Return arguments with `--no_mask` written as `--no-mask`: both spellings are options."""
+    return [_renamed(argument, "_", "-") for argument in argv]
+
+
 def _underscored(argument: str) -> str:
+    return _renamed(argument, "-", "_")
+
+
+def _renamed(argument: str, old: str, new: str) -> str:
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value
+    return "--" + name[2:].replace(old, new) + equals + value
 
 
 _LISTS = ("--audit.against",)

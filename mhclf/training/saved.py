@@ -12,12 +12,15 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.data.manifest import content_hash
+from mhclf.data.repair import clean_post
 from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
 from mhclf.hf import MhclfForSequenceClassification
 from mhclf.models.encoder import quiet_transformers
 from mhclf.models.linear import LinearModel, load_linear
 from mhclf.models.network import ClassifierNetwork
+from mhclf.models.weights import file_sha256
 from mhclf.training.predict import predict_network
 
 
@@ -102,6 +105,8 @@ class Run:
     network, tokenizer
         The encoder model, or None for the linear baseline.
     linear : LinearModel or None
+    repair : bool
+        Whether broken encoding in the training texts was mended.
     """
 
     folder: Path
@@ -111,6 +116,7 @@ class Run:
     network: ClassifierNetwork | None = None
     tokenizer: PreTrainedTokenizerBase | None = None
     linear: LinearModel | None = None
+    repair: bool = True
 
     @property
     def max_length(self) -> int:
@@ -118,7 +124,10 @@ class Run:
         return int(self.config.max_length or 0)
 
     def predict_proba(self, texts: list[str], contexts: list[str] | None = None) -> npt.NDArray[np.float64]:
-        """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that."""
+        """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that.
+
+        Texts are read as they are: `prepare` makes of raw ones what the run was trained on.
+        """
         if not texts:
             return np.zeros((0, len(self.labels)))
         if self.linear is not None:
@@ -129,7 +138,22 @@ class Run:
 
     def predict(self, texts: list[str], contexts: list[str] | None = None) -> list[Any]:
         """Return label names: one text a post, or a list of texts for `multilabel`."""
-        probabilities = self.predict_proba(texts, contexts)
+        return self.named(self.predict_proba(texts, contexts))
+
+    def prepare(self, texts: list[str], mask: bool | None = None) -> list[str]:
+        """Return raw texts as the run's own were read: encoding mended, identifiers masked, each where it was there.
+
+        Parameters
+        ----------
+        texts : list of str
+        mask : bool, optional
+            Replaces the run's own setting.
+        """
+        masked = self.config.mask if mask is None else mask
+        return [clean_post(text, self.repair, masked) for text in texts]
+
+    def named(self, probabilities: npt.NDArray[np.float64]) -> list[Any]:
+        """Return the label names that probabilities (n, labels) stand for, as `predict` does."""
         if self.task == "multilabel":
             return [[name for name, p in zip(self.labels, row, strict=True) if p >= 0.5] for row in probabilities]
         return [self.labels[index] for index in probabilities.argmax(axis=1)]
@@ -168,9 +192,10 @@ def load_run(folder: str | Path) -> Run:
     if not (path / "config.yaml").is_file():
         raise RunError(f"{path}: is no run folder (no config.yaml). Give the folder that training printed.")
     config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
+    repair = _repaired(path / "data_manifest.json")
     if config.model.kind == "tfidf_lr":
         linear = load_linear(path / "model")
-        return Run(path, config, linear.labels, linear.task, linear=linear)
+        return Run(path, config, linear.labels, linear.task, linear=linear, repair=repair)
     try:
         with quiet_transformers():
             model = AutoModelForSequenceClassification.from_pretrained(path / "model", local_files_only=True)
@@ -181,4 +206,27 @@ def load_run(folder: str | Path) -> Run:
     if not isinstance(model, MhclfForSequenceClassification):
         raise RunError(f"{path / 'model'}: was not saved by this library.")
     network = model.network.eval()
-    return Run(path, config, network.config.labels, network.config.task, network, tokenizer)
+    return Run(path, config, network.config.labels, network.config.task, network, tokenizer, repair=repair)
+
+
+def _repaired(manifest: Path) -> bool:
+    """Whether the training texts were mended; runs that do not say so used the default."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        return bool(content.get("repair", True))
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(f"{manifest}: cannot be read ({type(error).__name__}). Train the run again.") from error
+
+
+def model_hash(folder: Path) -> str:
+    """Return one hash over a run's settings and the files of its model.
+
+    Raises
+    ------
+    RunError
+        If a file cannot be read.
+    """
+    files = [folder / "config.yaml", *sorted(path for path in (folder / "model").iterdir() if path.is_file())]
+    return content_hash([[path.name, file_sha256(path)] for path in files])
