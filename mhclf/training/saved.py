@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
@@ -16,11 +16,10 @@ from mhclf.data.manifest import content_hash
 from mhclf.data.repair import clean_post
 from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
-from mhclf.hf import MhclfForSequenceClassification
-from mhclf.models.encoder import quiet_transformers
-from mhclf.models.linear import LinearModel, load_linear
+from mhclf.models.linear import LinearModel
 from mhclf.models.network import ClassifierNetwork
 from mhclf.models.weights import file_sha256
+from mhclf.training.model_folder import load_linear_folder, load_network_folder
 from mhclf.training.predict import predict_network
 
 
@@ -186,7 +185,7 @@ def load_run(folder: str | Path) -> Run:
     Raises
     ------
     RunError
-        If the folder holds no finished run, or its model is damaged.
+        If the folder holds no finished run, or its model is damaged, foreign, or would run code when loaded.
     """
     path = Path(folder)
     if not (path / "config.yaml").is_file():
@@ -194,17 +193,9 @@ def load_run(folder: str | Path) -> Run:
     config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
     repair = _repaired(path / "data_manifest.json")
     if config.model.kind == "tfidf_lr":
-        linear = load_linear(path / "model")
+        linear = load_linear_folder(path / "model")
         return Run(path, config, linear.labels, linear.task, linear=linear, repair=repair)
-    try:
-        with quiet_transformers():
-            model = AutoModelForSequenceClassification.from_pretrained(path / "model", local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(path / "model", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
-        raise RunError(f"{path / 'model'}: cannot be loaded ({reason}). Was the run finished?") from error
-    if not isinstance(model, MhclfForSequenceClassification):
-        raise RunError(f"{path / 'model'}: was not saved by this library.")
+    model, tokenizer = load_network_folder(path / "model")
     network = model.network.eval()
     return Run(path, config, network.config.labels, network.config.task, network, tokenizer, repair=repair)
 
