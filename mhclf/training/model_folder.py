@@ -11,12 +11,24 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from mhclf.errors import RunError
-from mhclf.hf import MhclfForSequenceClassification
+from mhclf.hf import MhclfForSequenceClassification, to_hugging_face
 from mhclf.models.encoder import quiet_transformers
 from mhclf.models.linear import LinearModel, load_linear
+from mhclf.models.network import ClassifierNetwork
 
 _EXECUTABLE = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".msgpack", ".h5", ".py", ".so")
 """Endings of files that can hold code; this library saves none of them."""
+
+
+def save_network_folder(
+    network: ClassifierNetwork, tokenizer: PreTrainedTokenizerBase, max_length: int, folder: Path
+) -> None:
+    """Write network and tokenizer so that transformers loads them, and the tokenizer cuts at `max_length`."""
+    model = to_hugging_face(network, max_length)
+    tokenizer.model_max_length = max_length
+    with quiet_transformers():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def load_network_folder(folder: Path) -> tuple[MhclfForSequenceClassification, PreTrainedTokenizerBase]:

@@ -21,10 +21,9 @@ from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
-from mhclf.hf import to_hugging_face
 from mhclf.losses.contrastive import RAMPS
 from mhclf.models.aggregation import AGGREGATIONS
-from mhclf.models.encoder import layer_names, load_tokenizer, quiet_transformers
+from mhclf.models.encoder import layer_names, load_tokenizer
 from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.pooling import POOLINGS
@@ -39,6 +38,7 @@ from mhclf.training.environment import (
 )
 from mhclf.training.fit import Fitted, fit_network
 from mhclf.training.folder import RunFolder, run_folder
+from mhclf.training.model_folder import save_network_folder
 from mhclf.training.outcome import (
     layer_summary,
     layer_weight_frame,
@@ -232,11 +232,7 @@ def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFo
 def _run_network(
     fitted: Fitted, config: RunConfig, evaluated: dict[str, PostTable], folder: RunFolder, max_length: int
 ) -> dict[str, npt.NDArray[Any]]:
-    model = to_hugging_face(fitted.network, max_length)
-    fitted.tokenizer.model_max_length = max_length
-    with quiet_transformers():
-        model.save_pretrained(folder.model)
-        fitted.tokenizer.save_pretrained(folder.model)
+    save_network_folder(fitted.network, fitted.tokenizer, max_length, folder.model)
     predictions = {
         split: predict_network(fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts)
         for split, part in evaluated.items()
