@@ -51,7 +51,7 @@ def linear(**changes):
 def test_fit_predict_and_where_it_comes_from(tiny):
     assert mhclf.TextClassifier is TextClassifier and is_classifier(tiny())
     state, left = torch.random.get_rng_state(), set(os.listdir(tempfile.gettempdir()))
-    model = tiny().fit(POSTS, LABELS, groups=GROUPS)
+    model = tiny(epochs=6).fit(POSTS, LABELS, groups=GROUPS)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert {name for name in set(os.listdir(tempfile.gettempdir())) - left if name.startswith("mhclf-")} == set()
     assert model.classes_.tolist() == ["body", "people", "work"] and model.n_features_in_ == 1
@@ -61,9 +61,9 @@ def test_fit_predict_and_where_it_comes_from(tiny):
     assert (model.predict(POSTS) == model.classes_[probabilities.argmax(axis=1)]).all()
     assert model.score(POSTS, LABELS) > 0.5
     assert model.run_.config.optim.lr == 1e-3 and model.run_.config.optim.head_lr == 1e-2
-    again = tiny().fit(POSTS, LABELS, groups=GROUPS).predict_proba(POSTS)
+    again = tiny(epochs=6).fit(POSTS, LABELS, groups=GROUPS).predict_proba(POSTS)
     assert (again == probabilities).all()
-    other = tiny(random_state=2).fit(POSTS, LABELS, groups=GROUPS).predict_proba(POSTS)
+    other = tiny(epochs=6, random_state=2).fit(POSTS, LABELS, groups=GROUPS).predict_proba(POSTS)
     assert not np.allclose(other, probabilities)
 
 

@@ -12,6 +12,7 @@ from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval, format_number, to_rich
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
+from mhclf.training.transfer import TransferOutcome
 
 
 def print_outcomes(outcomes: Sequence[RunOutcome]) -> None:
@@ -44,6 +45,24 @@ def run_table(outcome: RunOutcome) -> Table:
     )
     title = f"{first.dataset}, {first.split} (n = {first.n}), seed {first.seed}, encoder {first.encoder}"
     return Table(title, columns, rows, ("95 % bootstrap interval over posts (groups)",))
+
+
+def transfer_table(outcome: TransferOutcome) -> Table:
+    """Return the numbers of a run on another data set, and what was left out."""
+    first, rows = outcome.records[0], outcome.rows
+    table = tuple(
+        (record.metric, format_interval(record.value, record.ci_low, record.ci_high))
+        for record in outcome.records
+        if "/" not in record.metric
+    )
+    notes = (
+        f"classes: {', '.join(outcome.classes)}",
+        f"left out: {rows['without_source_label']} posts without a source label, {rows['shared_with_training']} shared "
+        "with the run's training posts",
+        "95 % bootstrap interval over posts (groups)",
+    )
+    title = f"{first.run} on {first.dataset}, {first.split} (n = {first.n})"
+    return Table(title, (Column("metric"), Column(first.method, align="right")), table, notes)
 
 
 def seeds_table(outcomes: Sequence[RunOutcome]) -> Table:
