@@ -13,6 +13,7 @@ from mhclf.results.tables import Column, Table, format_interval, format_number, 
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
 from mhclf.training.transfer import TransferOutcome
+from mhclf.training.tune import TuneOutcome
 
 
 def print_outcomes(outcomes: Sequence[RunOutcome]) -> None:
@@ -63,6 +64,27 @@ def transfer_table(outcome: TransferOutcome) -> Table:
     )
     title = f"{first.run} on {first.dataset}, {first.split} (n = {first.n})"
     return Table(title, (Column("metric"), Column(first.method, align="right")), table, notes)
+
+
+def tune_tables(outcome: TuneOutcome) -> list[Table]:
+    """Return the trials from best to worst, and how much each setting mattered."""
+    keys = list(outcome.best.values)
+    order = sorted(outcome.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
+    columns = (Column("trial", "right"), Column(outcome.metric, "right", "higher"), *(Column(k, "right") for k in keys))
+    rows = tuple((trial.number + 1, trial.score, *(_setting(trial.values.get(key)) for key in keys)) for trial in order)
+    notes = (
+        "validation score; the test set was not opened",
+        "the best of many is optimistic: score it anew by train.py",
+    )
+    tables = [Table(f"{len(rows)} trials", columns, rows, notes)]
+    if outcome.importances:
+        shares = tuple(outcome.importances.items())
+        tables.append(Table("Importance of the settings", (Column("setting"), Column("share", "right")), shares))
+    return tables
+
+
+def _setting(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def seeds_table(outcomes: Sequence[RunOutcome]) -> Table:
