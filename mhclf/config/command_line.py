@@ -173,7 +173,7 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("stopped; the same command goes on from what is done", file=sys.stderr)
         code = 130
     sys.exit(code)
 
