@@ -4,16 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mhclf.data.hub import load_dataset
+    from mhclf.estimator import TextClassifier
     from mhclf.training.run import run as train
     from mhclf.training.saved import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "load_dataset", "load_run", "train"]
+__all__ = ["Run", "TextClassifier", "load_dataset", "load_run", "train"]
 
 # Loaded on first use: importing the library must not import torch.
 _HOMES = {
     "load_dataset": ("mhclf.data.hub", "load_dataset"),
     "load_run": ("mhclf.training.saved", "load_run"),
+    "TextClassifier": ("mhclf.estimator", "TextClassifier"),
     "Run": ("mhclf.training.saved", "Run"),
     "train": ("mhclf.training.run", "run"),
 }

@@ -228,16 +228,25 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("stopped; the same command goes on from what is done", file=sys.stderr)
         code = 130
     sys.exit(code)
 
 
+def hyphened(argv: Sequence[str]) -> list[str]:
+    """Return arguments with `--no_mask` written as `--no-mask`: both spellings are options."""
+    return [_renamed(argument, "_", "-") for argument in argv]
+
+
 def _underscored(argument: str) -> str:
+    return _renamed(argument, "-", "_")
+
+
+def _renamed(argument: str, old: str, new: str) -> str:
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value
+    return "--" + name[2:].replace(old, new) + equals + value
 
 
 def _with_lists(arguments: list[str], options: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from mhclf.data.cells import (
 )
 from mhclf.data.locate import LocatedDataset, find_dataset
 from mhclf.data.rationales import read_rationales
-from mhclf.data.repair import Rationale, mask_identifiers, mask_with_spans, repair_encoding
+from mhclf.data.repair import Rationale, clean_post, mask_identifiers, mask_with_spans, repair_encoding
 from mhclf.data.rows import CONTEXT, POST_ID, SPLIT, RawRows, read_added_rows, read_rows
 from mhclf.data.sidecar import read_sidecar
 from mhclf.data.spans import letters_and_digits
@@ -173,9 +173,7 @@ def _beside(config: DatasetConfig, raw: pd.DataFrame, column: str | None, mask: 
     """Return a column of free text beside the post, repaired and masked like it."""
     if column is None:
         return [""] * len(raw)
-    texts = [plain_cell(value) for value in raw[column]]
-    texts = [repair_encoding(text) for text in texts] if config.repair else texts
-    return [mask_identifiers(text)[0] for text in texts] if mask else texts
+    return [clean_post(plain_cell(value), config.repair, mask) for value in raw[column]]
 
 
 def _rationale_counts(rationales: tuple[Rationale, ...]) -> dict[str, int]:

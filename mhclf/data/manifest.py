@@ -58,6 +58,7 @@ def build_manifest(table: PostTable, findings: list[Finding], protocol: str) -> 
             "data": data_hash(table),
         },
         "load": dict(table.counts),
+        "repair": config.repair,
         "left_out": {fault: list(rows) for fault, rows in table.left_out.items()},
         "rationales_not_fully_located": [
             row_id

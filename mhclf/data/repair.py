@@ -104,6 +104,12 @@ def mask_identifiers(text: str) -> tuple[str, list[Edit]]:
     return "".join([*pieces, text[position:]]), edits
 
 
+def clean_post(text: str, repair: bool, mask: bool) -> str:
+    """Return a post as a run with these settings reads it."""
+    text = repair_encoding(text) if repair else text
+    return mask_identifiers(text)[0] if mask else text
+
+
 def locate_phrases(text: str, phrases: Sequence[str], separators: str = "") -> Rationale:
     """Find evidence phrases in a text, ignoring case and the amount of white space.
 

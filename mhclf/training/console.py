@@ -12,6 +12,8 @@ from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval, format_number, to_rich
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
+from mhclf.training.transfer import TransferOutcome
+from mhclf.training.tune import TuneOutcome
 
 
 def print_outcomes(outcomes: Sequence[RunOutcome]) -> None:
@@ -45,6 +47,45 @@ def run_table(outcome: RunOutcome) -> Table:
     )
     title = f"{first.dataset}, {first.split} (n = {first.n}), seed {first.seed}, encoder {first.encoder}"
     return Table(title, columns, rows, ("95 % bootstrap interval over posts (groups)",))
+
+
+def transfer_table(outcome: TransferOutcome) -> Table:
+    """Return the numbers of a run on another data set, and what was left out."""
+    first, rows = outcome.records[0], outcome.rows
+    table = tuple(
+        (record.metric, format_interval(record.value, record.ci_low, record.ci_high))
+        for record in outcome.records
+        if "/" not in record.metric
+    )
+    notes = (
+        f"classes: {', '.join(outcome.classes)}",
+        f"left out: {rows['without_source_label']} posts without a source label, {rows['shared_with_training']} shared "
+        "with the run's training posts",
+        "95 % bootstrap interval over posts (groups)",
+    )
+    title = f"{first.run} on {first.dataset}, {first.split} (n = {first.n})"
+    return Table(title, (Column("metric"), Column(first.method, align="right")), table, notes)
+
+
+def tune_tables(outcome: TuneOutcome) -> list[Table]:
+    """Return the trials from best to worst, and how much each setting mattered."""
+    keys = list(outcome.best.values)
+    order = sorted(outcome.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
+    columns = (Column("trial", "right"), Column(outcome.metric, "right", "higher"), *(Column(k, "right") for k in keys))
+    rows = tuple((trial.number + 1, trial.score, *(_setting(trial.values.get(key)) for key in keys)) for trial in order)
+    notes = (
+        "validation score; the test set was not opened",
+        "the best of many is optimistic: score it anew by train.py",
+    )
+    tables = [Table(f"{len(rows)} trials", columns, rows, notes)]
+    if outcome.importances:
+        shares = tuple(outcome.importances.items())
+        tables.append(Table("Importance of the settings", (Column("setting"), Column("share", "right")), shares))
+    return tables
+
+
+def _setting(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def seeds_table(outcomes: Sequence[RunOutcome]) -> Table:

@@ -26,26 +26,35 @@ def decide(task: str, probabilities: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
 
 
+def abstention_scores(
+    task: str, probabilities: npt.NDArray[Any], reservation: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Return how unsure the model is, shape (n,): its reservation where it has one, else 1 - confidence.
+
+    Confidence is the largest probability; for several labels, how sure the least certain one is.
+    """
+    if reservation is not None:
+        return reservation
+    if task == "multilabel":
+        return np.asarray(1 - np.maximum(probabilities, 1 - probabilities).min(axis=1))
+    return np.asarray(1 - probabilities.max(axis=1))
+
+
 def prediction_frame(
     table: PostTable, probabilities: npt.NDArray[Any], reservation: npt.NDArray[Any] | None = None
 ) -> pd.DataFrame:
     """Return the content of `predictions.parquet` for the rows of `table`: no text.
 
-    `abstention` is the reservation (n,) where the model has one, else how far its probability is from certain.
+    For `reservation` (n,) see `abstention_scores`.
     """
     decisions = decide(table.config.task, probabilities)
     predicted = PostTable(table.config, table.frame, decisions).gold_names()
-    if table.targets.ndim == 2:
-        # Abstention for several labels: how near the least certain label is to .5.
-        confidence = np.maximum(probabilities, 1 - probabilities).min(axis=1)
-    else:
-        confidence = probabilities.max(axis=1)
     frame = table.frame[["id", "group", "split"]].copy()
     frame["gold"] = table.gold_names()
     frame["prediction"] = predicted
     for column, label in enumerate(table.labels):
         frame[f"probability/{label}"] = probabilities[:, column].astype(np.float32)
-    frame["abstention"] = (1 - confidence if reservation is None else reservation).astype(np.float32)
+    frame["abstention"] = abstention_scores(table.config.task, probabilities, reservation).astype(np.float32)
     frame["words"] = np.array([count_words(text) for text in table.texts], dtype=np.int32)
     if table.frame["confidence"].notna().any():
         frame["confidence"] = table.frame["confidence"].astype(np.float32)

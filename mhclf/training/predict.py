@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,14 @@ class NetworkPredictions:
     contributions: npt.NDArray[np.float32] | None
     gate: float | None
     reservation: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Probabilities (n, labels) of posts, and reservations (n,) where the model has them."""
+
+    probabilities: npt.NDArray[Any]
+    reservation: npt.NDArray[Any] | None = None
 
 
 @torch.no_grad()

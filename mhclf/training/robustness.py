@@ -116,7 +116,8 @@ def robustness_table(found: dict[str, Flips], strength: float) -> Table:
 
 
 def _predict(run: Run, table: PostTable) -> pd.DataFrame:
-    return prediction_frame(table, run.predict_proba(table.texts, table.contexts))
+    scored = run.score(table.texts, table.contexts)
+    return prediction_frame(table, scored.probabilities, scored.reservation)
 
 
 def _test_rows(folder: Path, data_root: str | None) -> PostTable:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -21,8 +20,7 @@ from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
-from mhclf.hf import to_hugging_face
-from mhclf.models.encoder import layer_names, load_tokenizer, quiet_transformers
+from mhclf.models.encoder import layer_names, load_tokenizer
 from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
@@ -39,6 +37,7 @@ from mhclf.training.environment import (
 )
 from mhclf.training.fit import Fitted, fit_network, train_network
 from mhclf.training.folder import RunFolder, run_folder
+from mhclf.training.model_folder import save_network_folder
 from mhclf.training.outcome import (
     layer_summary,
     layer_weight_frame,
@@ -49,7 +48,7 @@ from mhclf.training.outcome import (
     result_records,
     risk_of,
 )
-from mhclf.training.predict import predict_network
+from mhclf.training.predict import Scored, predict_network
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +60,6 @@ class RunOutcome:
     folder: Path
     records: tuple[ResultRecord, ...]
     was_complete: bool
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Probabilities (n, labels) of the rows of one split, and reservations (n,) where the model has them."""
-
-    probabilities: npt.NDArray[Any]
-    reservation: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -291,11 +282,7 @@ def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFo
 def _run_network(
     fitted: Fitted, config: RunConfig, evaluated: dict[str, PostTable], folder: RunFolder, max_length: int
 ) -> dict[str, Scored]:
-    model = to_hugging_face(fitted.network, max_length)
-    fitted.tokenizer.model_max_length = max_length
-    with quiet_transformers():
-        model.save_pretrained(folder.model)
-        fitted.tokenizer.save_pretrained(folder.model)
+    save_network_folder(fitted.network, fitted.tokenizer, max_length, folder.model)
     predictions = {
         split: predict_network(
             fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts, config.long

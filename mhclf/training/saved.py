@@ -9,19 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.data.manifest import content_hash
+from mhclf.data.repair import clean_post
 from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
 from mhclf.evaluation import RiskLabels, decide_by_thresholds, risk_labels
-from mhclf.hf import MhclfForSequenceClassification
-from mhclf.models.encoder import quiet_transformers
-from mhclf.models.linear import LinearModel, load_linear
+from mhclf.models.linear import LinearModel
 from mhclf.models.network import ClassifierNetwork
+from mhclf.models.weights import file_sha256
 from mhclf.results.derived import read_thresholds
-from mhclf.training.predict import predict_network
+from mhclf.training.model_folder import load_linear_folder, load_network_folder
+from mhclf.training.predict import Scored, predict_network
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Run:
     network, tokenizer
         The encoder model, or None for the linear baseline.
     linear : LinearModel or None
+    repair : bool
+        Whether broken encoding in the training texts was mended.
     thresholds : mapping of str to float
         Label to the threshold fitted on validation; empty where the run has none.
     """
@@ -121,6 +125,7 @@ class Run:
     network: ClassifierNetwork | None = None
     tokenizer: PreTrainedTokenizerBase | None = None
     linear: LinearModel | None = None
+    repair: bool = True
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -129,15 +134,22 @@ class Run:
         return int(self.config.max_length or 0)
 
     def predict_proba(self, texts: list[str], contexts: list[str] | None = None) -> npt.NDArray[np.float64]:
-        """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that."""
+        """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that.
+
+        Texts are read as they are: `prepare` makes of raw ones what the run was trained on.
+        """
+        return self.score(texts, contexts).probabilities
+
+    def score(self, texts: list[str], contexts: list[str] | None = None) -> Scored:
+        """Return probabilities as `predict_proba` does, with the reservation where the run has learnt to abstain."""
         if not texts:
-            return np.zeros((0, len(self.labels)))
+            return Scored(np.zeros((0, len(self.labels))))
         if self.linear is not None:
-            return self.linear.probabilities(join_contexts(texts, contexts))
+            return Scored(self.linear.probabilities(join_contexts(texts, contexts)))
         network, tokenizer = self.parts()
         config = self.config
         found = predict_network(network, tokenizer, texts, self.max_length, config.batch, contexts, config.long)
-        return found.probabilities.astype(np.float64)
+        return Scored(found.probabilities.astype(np.float64), found.reservation)
 
     def predict(self, texts: list[str], contexts: list[str] | None = None, *, tuned: bool = False) -> list[Any]:
         """Return label names: one text a post, or a list of texts for `multilabel`.
@@ -157,14 +169,31 @@ class Run:
         """
         probabilities = self.predict_proba(texts, contexts)
         if not tuned:
-            decisions = probabilities >= 0.5 if self.task == "multilabel" else probabilities.argmax(axis=1)
-        elif self.thresholds:
-            decisions = decide_by_thresholds(self.task, probabilities, list(self.thresholds.values()))
-        else:
+            return self.named(probabilities)
+        if not self.thresholds:
             raise RunError(
                 f"{self.folder}: has no fitted thresholds. They exist for several labels a post and for two labels, "
                 "where the data have a validation part."
             )
+        return self._names(decide_by_thresholds(self.task, probabilities, list(self.thresholds.values())))
+
+    def prepare(self, texts: list[str], mask: bool | None = None) -> list[str]:
+        """Return raw texts as the run's own were read: encoding mended, identifiers masked, each where it was there.
+
+        Parameters
+        ----------
+        texts : list of str
+        mask : bool, optional
+            Replaces the run's own setting.
+        """
+        masked = self.config.mask if mask is None else mask
+        return [clean_post(text, self.repair, masked) for text in texts]
+
+    def named(self, probabilities: npt.NDArray[np.float64]) -> list[Any]:
+        """Return the label names that probabilities (n, labels) stand for, as `predict` does."""
+        return self._names(probabilities >= 0.5 if self.task == "multilabel" else probabilities.argmax(axis=1))
+
+    def _names(self, decisions: npt.NDArray[Any]) -> list[Any]:
         if self.task == "multilabel":
             return [[name for name, on in zip(self.labels, row, strict=True) if on] for row in decisions]
         return [self.labels[index] for index in decisions]
@@ -197,24 +226,42 @@ def load_run(folder: str | Path) -> Run:
     Raises
     ------
     RunError
-        If the folder holds no finished run, or its model is damaged.
+        If the folder holds no finished run, or its model is damaged, foreign, or would run code when loaded.
     """
     path = Path(folder)
     if not (path / "config.yaml").is_file():
         raise RunError(f"{path}: is no run folder (no config.yaml). Give the folder that training printed.")
     config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
+    repair = _repaired(path / "data_manifest.json")
     if config.model.kind == "tfidf_lr":
-        linear = load_linear(path / "model")
-        return Run(path, config, linear.labels, linear.task, linear=linear, thresholds=read_thresholds(path))
-    try:
-        with quiet_transformers():
-            model = AutoModelForSequenceClassification.from_pretrained(path / "model", local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(path / "model", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
-        raise RunError(f"{path / 'model'}: cannot be loaded ({reason}). Was the run finished?") from error
-    if not isinstance(model, MhclfForSequenceClassification):
-        raise RunError(f"{path / 'model'}: was not saved by this library.")
+        linear = load_linear_folder(path / "model")
+        return Run(
+            path, config, linear.labels, linear.task, linear=linear, repair=repair, thresholds=read_thresholds(path)
+        )
+    model, tokenizer = load_network_folder(path / "model")
     network = model.network.eval()
     labels, task = network.config.labels, network.config.task
-    return Run(path, config, labels, task, network, tokenizer, thresholds=read_thresholds(path))
+    return Run(path, config, labels, task, network, tokenizer, repair=repair, thresholds=read_thresholds(path))
+
+
+def _repaired(manifest: Path) -> bool:
+    """Whether the training texts were mended; runs that do not say so used the default."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        return bool(content.get("repair", True))
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(f"{manifest}: cannot be read ({type(error).__name__}). Train the run again.") from error
+
+
+def model_hash(folder: Path) -> str:
+    """Return one hash over a run's settings and the files of its model.
+
+    Raises
+    ------
+    RunError
+        If a file cannot be read.
+    """
+    files = [folder / "config.yaml", *sorted(path for path in (folder / "model").iterdir() if path.is_file())]
+    return content_hash([[path.name, file_sha256(path)] for path in files])

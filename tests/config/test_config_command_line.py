@@ -215,7 +215,7 @@ def test_seeds_are_given_and_differ(text):
         (ConfigError("x: wrong."), 2, "error: x: wrong.\n"),
         (AuditError("leak"), 3, "error: leak\n"),
         (RunError("locked"), 1, "error: locked\n"),
-        (KeyboardInterrupt(), 130, "stopped; the same command goes on from the last finished epoch\n"),
+        (KeyboardInterrupt(), 130, "stopped; the same command goes on from what is done\n"),
     ],
 )
 def test_a_door_leaves_with_its_exit_code_and_one_message(monkeypatch, capsys, raised, code, message):

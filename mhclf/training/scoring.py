@@ -1,0 +1,210 @@
+"""Scoring a file of any size with a saved run: in pieces, in order, going on where a killed process stopped."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from mhclf.data.large.lenient import LenientRow, RowColumns, choose_columns, column_names, read_leniently
+from mhclf.errors import ConfigError
+from mhclf.results.partial import PartialOutput
+from mhclf.results.scored import ScoreColumns, ScoredRows, score_format
+from mhclf.training.outcome import abstention_scores
+from mhclf.training.saved import Run, model_hash
+
+logger = logging.getLogger(__name__)
+
+_PIECE_ROWS = 2048
+_PIECE_CHARACTERS = 4 * 2**20
+"""A piece ends at the first of both: what is in memory, and at most done twice after a kill."""
+
+
+@dataclass(frozen=True)
+class ScoringConfig:
+    """What to score and how.
+
+    Attributes
+    ----------
+    input, output : Path
+        csv, tsv, jsonl (also .gz) or parquet; csv, jsonl or parquet.
+    text_column, id_column, context_column : str, optional
+        The text column is guessed where none is given; rows are numbered from 1 where no id column is.
+    keep : tuple of str
+        Columns of the input that the output repeats: the only way in which a post's text gets into it.
+    mask : bool, optional
+        Mask identifiers; as in training where it is empty.
+    batch_size : int, optional
+        Posts in a batch; as in training where it is empty.
+    limit : int, optional
+        Score only so many rows.
+    encoding : str
+        Of a text file.
+    overwrite : bool
+        Replace an output, or a part of one.
+    """
+
+    input: Path
+    output: Path
+    text_column: str | None = None
+    id_column: str | None = None
+    context_column: str | None = None
+    keep: tuple[str, ...] = ()
+    mask: bool | None = None
+    batch_size: int | None = None
+    limit: int | None = None
+    encoding: str = "utf-8"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}: is {value}, expected 1 or more.")
+        if self.input.resolve() == self.output.resolve():
+            raise ConfigError(f"{self.output}: is the input. Give another --output.")
+
+
+@dataclass(frozen=True)
+class ScoringProgress:
+    """How far a scoring is: rows done, those of them without a prediction, share of the file."""
+
+    rows: int
+    broken: int
+    share: float
+
+
+@dataclass(frozen=True)
+class ScoringOutcome:
+    """A finished scoring.
+
+    Attributes
+    ----------
+    output : Path
+    problems : Path or None
+        Row numbers and reasons of the rows without a prediction; None where there is none.
+    rows, broken : int
+    resumed_at : int
+        Rows that an earlier process had done.
+    text_column : str
+    """
+
+    output: Path
+    problems: Path | None
+    rows: int
+    broken: int
+    resumed_at: int
+    text_column: str
+
+
+def score_file(
+    run: Run, config: ScoringConfig, on_piece: Callable[[ScoringProgress], None] = lambda progress: None
+) -> ScoringOutcome:
+    """Score every row of a file.
+
+    Parameters
+    ----------
+    run : Run
+        From `load_run`.
+    config : ScoringConfig
+    on_piece : callable
+        Called after each piece.
+
+    Returns
+    -------
+    ScoringOutcome
+        The output has one row for each row of the input, in its order: id, kept columns, prediction, a probability a
+        label, abstention. Rows that cannot be scored have an empty prediction there and a line in
+        `OUTPUT.problems.jsonl`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        On a wrong setting, an output that exists or was begun otherwise, or a file that cannot be read.
+    RunError
+        If another process writes the same output.
+
+    Notes
+    -----
+    Memory does not grow with the file: a piece holds at most 2,048 rows or 4 million characters, and posts are put in
+    order of length only inside it.
+    """
+    form = score_format(config.output)
+    known = column_names(config.input, config.encoding)
+    columns = choose_columns(
+        config.input, known, config.text_column, config.id_column, config.context_column, config.keep
+    )
+    shape = ScoreColumns(run.labels, run.task == "multilabel", columns.keep)
+    if config.batch_size:
+        run = replace(run, config=replace(run.config, batch=replace(run.config.batch, size=config.batch_size)))
+    mask = run.config.mask if config.mask is None else config.mask
+    partial = PartialOutput(config.output, _binding(run, config, columns, mask))
+    with partial.locked():
+        done = partial.begin(form.header(shape), config.overwrite)
+        if not partial.complete:
+            rows = read_leniently(config.input, columns, config.encoding)
+            for piece in _pieces(islice(rows, done, config.limit)):
+                scored = _score(run, piece, columns, mask)
+                broken = [row for row in piece if row.problem]
+                partial.append(form.rows(shape, scored), _problem_lines(broken), len(piece), len(broken))
+                on_piece(ScoringProgress(partial.rows, partial.broken, piece[-1].share))
+        partial.finish(form.finish)
+    problems = partial.problems if partial.broken else None
+    return ScoringOutcome(config.output, problems, partial.rows, partial.broken, done, columns.text)
+
+
+def _binding(run: Run, config: ScoringConfig, columns: RowColumns, mask: bool) -> dict[str, object]:
+    """Return what the output is made from; keys are words of a message."""
+    state = config.input.stat()
+    return {
+        "run": model_hash(run.folder),
+        "input file": [str(config.input.resolve()), state.st_size, state.st_mtime_ns],
+        "text column": columns.text,
+        "id column": columns.identifier,
+        "context column": columns.context,
+        "list of kept columns": list(columns.keep),
+        "mask setting": mask,
+        "limit": config.limit,
+        "encoding": config.encoding,
+    }
+
+
+def _pieces(rows: Iterator[LenientRow]) -> Iterator[list[LenientRow]]:
+    piece: list[LenientRow] = []
+    characters = 0
+    for row in rows:
+        piece.append(row)
+        characters += len(row.text) + len(row.context)
+        if len(piece) >= _PIECE_ROWS or characters >= _PIECE_CHARACTERS:
+            yield piece
+            piece, characters = [], 0
+    if piece:
+        yield piece
+
+
+def _score(run: Run, piece: Sequence[LenientRow], columns: RowColumns, mask: bool) -> ScoredRows:
+    good = [place for place, row in enumerate(piece) if not row.problem]
+    texts = run.prepare([piece[place].text for place in good], mask)
+    contexts = run.prepare([piece[place].context for place in good], mask) if columns.context else None
+    probability = np.full((len(piece), len(run.labels)), np.nan)
+    abstention = np.full(len(piece), np.nan)
+    predictions: list[object] = [None] * len(piece)
+    if good:
+        scored = run.score(texts, contexts)
+        probability[good] = scored.probabilities
+        abstention[good] = abstention_scores(run.task, probability[good], scored.reservation)
+        for place, name in zip(good, run.named(probability[good]), strict=True):
+            predictions[place] = name
+    ids, kept = [row.identifier for row in piece], [row.kept for row in piece]
+    return ScoredRows(ids, kept, predictions, probability, abstention)
+
+
+def _problem_lines(rows: Sequence[LenientRow]) -> bytes:
+    lines = [
+        {"row": row.number} | ({"line": row.line} if row.line is not None else {}) | {"reason": row.problem}
+        for row in rows
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode("utf-8")
