@@ -136,7 +136,7 @@ def evaluate_on(
         "split": split,
         "task": labels.task,
         "labels": list(labels.classes),
-        "source": {"dataset": trained.config.name, "task": run.task, "labels": list(run.labels)},
+        "source": {"dataset": trained[0].config.name, "task": run.task, "labels": list(run.labels)},
         "label_map": _as_names(labels),
         "target_labels_left_out": list(labels.left_out),
         "source_labels_without_target": [run.labels[index] for index in labels.uncovered],
