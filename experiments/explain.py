@@ -1,0 +1,90 @@
+"""Explain a trained run: which words it went by, held against expert rationales and against the model itself.
+
+  python experiments/explain.py --run runs/wellxplain/RUN --data-root DIR
+
+Train (or find) the runs of a suite, explain each, and write its fidelity table:
+
+  python experiments/explain.py --suite fidelity --data-root DIR
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from mhclf.config.command_line import hyphened, run_door
+from mhclf.errors import ConfigError
+
+HERE = Path(__file__).resolve().parent
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, then import what explains."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
+    add("--suite", help="name of a file in experiments/suites")
+    add("--methods", default="core", metavar="a,b,c", help="attribution methods, or 'core' (nine), or 'all'")
+    add("--limit", type=int, default=200, help="posts with expert evidence, at most")
+    add("--split", default="test", choices=["test", "validation"], help="which rows")
+    add("--seed", type=int, default=0, help="which posts, and what methods draw")
+    add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
+    add("--out", default="runs", help="suite: folder of the run folders")
+    add("--from-records", action="store_true", help="suite: make the table again from the committed records")
+    add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
+    arguments = parser.parse_args(hyphened(argv))
+    if bool(arguments.run) == bool(arguments.suite):
+        raise ConfigError("explain: give --run DIR, or --suite NAME.")
+    if arguments.limit < 1:
+        raise ConfigError(f"limit: is {arguments.limit}, expected 1 post or more.")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("mhclf", "explain"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    return suite(arguments) if arguments.suite else one_run(arguments)
+
+
+def one_run(arguments: argparse.Namespace) -> int:
+    """Explain one run and print its tables."""
+    import rich.console
+
+    from explain.run import explain_run
+    from explain.summary import answers
+    from explain.tables import fidelity_table
+    from mhclf.results.tables import to_rich
+
+    found = explain_run(
+        arguments.run,
+        arguments.methods.split(","),
+        arguments.limit,
+        arguments.split,
+        arguments.seed,
+        arguments.data_root,
+        not arguments.no_faithfulness,
+    )
+    console = rich.console.Console()
+    console.print(to_rich(fidelity_table(found.records, found.counts)))
+    for sentence in answers(found.records):
+        console.print(f"- {sentence}", markup=False)
+    console.print(f"page: {arguments.run / 'explanations.html'}", soft_wrap=True)
+    return 0
+
+
+def suite(arguments: argparse.Namespace) -> int:
+    """Carry out the cells of a suite, explain those that are not explained yet, write records and table."""
+    from explain.suite import explain_suite, suite_page
+    from mhclf.config.suite import read_suite, suite_cells
+    from mhclf.results.files import write_text
+
+    config = read_suite(HERE / "suites", arguments.suite)
+    cells = suite_cells(config, HERE / "recipes", {"out": arguments.out, "data_root": arguments.data_root})
+    records = HERE / "results" / f"{config.name}.jsonl"
+    if not arguments.from_records:
+        explain_suite(cells, records, arguments.methods.split(","), arguments.limit, arguments.data_root)
+    command = f"python experiments/explain.py --suite {config.name}"
+    table = write_text(HERE / "tables" / f"{config.name}.md", suite_page(config, records, command))
+    print(f"records: {records}\ntable:   {table}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_door(main)

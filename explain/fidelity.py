@@ -1,0 +1,241 @@
+"""Fidelity of a trained run's explanations: items, attributions, and each method's numbers on each of them."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from explain.attribution import Attribution
+from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
+from explain.faithfulness import faithfulness
+from explain.methods import attribute
+from explain.model import ExplainedModel, Target
+from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
+from explain.plausibility import fit_cuts, marked_words, plausibility
+from explain.reading import ReadPost, read_posts
+from mhclf.data.spans import Span
+from mhclf.data.table import PostTable
+from mhclf.errors import DataError
+from mhclf.training.saved import Run
+
+logger = logging.getLogger(__name__)
+
+CORE_METHODS = (
+    "attention",
+    "attention_rollout",
+    "layer_attentive_attention",
+    "gradient_attention",
+    "input_x_gradient",
+    "integrated_gradients",
+    "permutation_shapley",
+    "occlusion",
+    "random",
+)
+
+HIGHER_IS_BETTER = dict.fromkeys(PLAUSIBILITY_METRICS, True) | FAITHFULNESS_METRICS
+
+
+@dataclass(frozen=True)
+class Item:
+    """One post, one label, and the words that an expert marked for it.
+
+    Attributes
+    ----------
+    id, group : str
+    text, context : str
+    label : int
+        The explained label.
+    correct : bool
+        Whether the model's decision is right: the whole post, for several labels this label.
+    spans : tuple of (start, end)
+        Marked characters.
+    """
+
+    id: str
+    group: str
+    text: str
+    context: str
+    label: int
+    correct: bool
+    spans: tuple[Span, ...]
+
+
+def items_of(run: Run, part: PostTable, limit: int | None, seed: int = 0) -> list[Item]:
+    """Return the rows that have expert evidence as items.
+
+    Parameters
+    ----------
+    run : Run
+    part : PostTable
+        Rows of one split.
+    limit : int, optional
+        At most this many rows, drawn by a hash of seed and id: the same for every run on these rows.
+    seed : int
+
+    Returns
+    -------
+    list of Item
+        One a row: the predicted label with all of the row's evidence. For several labels a post, one for each label
+        that has evidence of its own, or, where evidence is not given by label, for the most probable label.
+    """
+    rows = [row for row, rationale in enumerate(part.rationales) if rationale.spans]
+    ids = part.frame["id"].astype(str).tolist()
+    if limit is not None:
+        rows = sorted(sorted(rows, key=lambda row: _draw(seed, ids[row]))[:limit])
+    if not rows:
+        return []
+    chosen = part.select(np.array(rows))
+    contexts = chosen.contexts or [""] * len(chosen)
+    probabilities = run.predict_proba(chosen.texts, chosen.contexts)
+    found = []
+    for row, (text, context) in enumerate(zip(chosen.texts, contexts, strict=True)):
+        rationale, probability = chosen.rationales[row], probabilities[row]
+        best = int(probability.argmax())
+        identity = (str(chosen.frame["id"].iloc[row]), str(chosen.frame["group"].iloc[row]), text, context)
+        if run.task != "multilabel":
+            found.append(Item(*identity, best, best == int(chosen.targets[row]), rationale.spans))
+            continue
+        by_label = rationale.by_label or ((run.labels[best], rationale.spans),)
+        for name, spans in by_label:
+            if spans:
+                label = run.labels.index(name)
+                right = bool((probability[label] >= 0.5) == (chosen.targets[row, label] == 1))
+                found.append(Item(*identity, label, right, spans))
+    return found
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Attributions of items and every number about them.
+
+    Attributes
+    ----------
+    attributions : pandas.DataFrame
+        `id, target, method, converged, starts, ends, scores`: text-free, one row an item and method.
+    numbers : pandas.DataFrame
+        `id, group, target, correct, method` and one column a metric.
+    counts : dict
+        `items`, `unread_rationales` (items whose marked words lie behind the cut, left out), `unread_words`,
+        `marked_words_unread`, `not_converged` (by method).
+    """
+
+    attributions: pd.DataFrame
+    numbers: pd.DataFrame
+    counts: dict[str, int | dict[str, int]]
+
+
+def explain_items(
+    run: Run,
+    items: Sequence[Item],
+    validation: Sequence[Item],
+    methods: Sequence[str] = CORE_METHODS,
+    seed: int = 0,
+    faithful: bool = True,
+) -> Explained:
+    """Attribute items by each method and measure plausibility and faithfulness.
+
+    Parameters
+    ----------
+    run : Run
+    items : sequence of Item
+        Test items.
+    validation : sequence of Item
+        On them the number of chosen words is fitted.
+    methods : sequence of str
+    seed : int
+    faithful : bool
+        Measure faithfulness, too (some 70 forward passes an item and method).
+
+    Raises
+    ------
+    DataError
+        If there is no item, or no marked word is read by the model.
+    """
+    if not items:
+        raise DataError(f"{run.folder}: no post of this part has expert evidence. Choose another data set or split.")
+    posts, golds = _read(run, items)
+    kept = [number for number, (post, gold) in enumerate(zip(posts, golds, strict=True)) if gold[post.seen].any()]
+    if not kept:
+        raise DataError(f"{run.folder}: all marked words lie behind --max_length. Train with a longer one.")
+    counts: dict[str, int | dict[str, int]] = {
+        "items": len(kept),
+        "unread_rationales": len(items) - len(kept),
+        "unread_words": int(sum((~post.seen).sum() for post in posts)),
+        "marked_words_unread": int(sum(gold[~post.seen].sum() for post, gold in zip(posts, golds, strict=True))),
+    }
+    chosen = [items[number] for number in kept]
+    posts, golds = [posts[number] for number in kept], [golds[number] for number in kept]
+    validation_posts, validation_golds = _read(run, validation)
+    model = ExplainedModel(run)
+    occlusions = [np.array(item.scores) for item in _attribute(run, chosen, "occlusion", seed)] if faithful else []
+    frames, rows = [], []
+    unconverged: dict[str, int] = {}
+    for method in methods:
+        logger.info("explain: %s, %d items", method, len(chosen))
+        own = _attribute(run, chosen, method, seed)
+        before = _attribute(run, validation, method, seed)
+        cuts = fit_cuts(*_marked(before, validation_posts, validation_golds))
+        unconverged[method] = sum(item.converged is False for item in own)
+        frames += [_attribution_row(item, found, method) for item, found in zip(chosen, own, strict=True)]
+        for number, (item, found) in enumerate(zip(chosen, own, strict=True)):
+            post, scores = posts[number], np.array(found.scores)
+            values = plausibility(scores[post.seen], golds[number][post.seen], cuts)
+            if faithful:
+                measured = faithfulness(
+                    model, post, Target(item.label), scores, occlusion=occlusions[number], seed=seed
+                )
+                values |= measured.values
+            identity = {"id": item.id, "group": item.group, "target": run.labels[item.label], "correct": item.correct}
+            rows.append(identity | {"method": method} | values)
+    counts["not_converged"] = unconverged
+    return Explained(pd.DataFrame(frames), pd.DataFrame(rows), counts)
+
+
+def _attribute(run: Run, items: Sequence[Item], method: str, seed: int) -> list[Attribution]:
+    if not items:
+        return []
+    targets = [run.labels[item.label] for item in items]
+    contexts = [item.context for item in items]
+    return attribute(
+        run, [item.text for item in items], method, targets, contexts=contexts if any(contexts) else None, seed=seed
+    )
+
+
+def _read(run: Run, items: Sequence[Item]) -> tuple[list[ReadPost], list[npt.NDArray[np.bool_]]]:
+    if not items:
+        return [], []
+    posts = read_posts(run, [item.text for item in items], [item.context for item in items])
+    return posts, [marked_words(post.words, item.spans) for post, item in zip(posts, items, strict=True)]
+
+
+def _marked(
+    attributions: Sequence[Attribution], posts: Sequence[ReadPost], golds: Sequence[npt.NDArray[np.bool_]]
+) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.bool_]]]:
+    """Return scores and marks over the words that are read, of the posts that have a marked one."""
+    pairs = [
+        (np.array(found.scores)[post.seen], gold[post.seen])
+        for found, post, gold in zip(attributions, posts, golds, strict=True)
+        if gold[post.seen].any()
+    ]
+    return [scores for scores, _ in pairs], [gold for _, gold in pairs]
+
+
+def _attribution_row(item: Item, found: Attribution, method: str) -> dict[str, object]:
+    return {
+        "id": item.id,
+        "target": found.target,
+        "method": method,
+        "converged": found.converged,
+        "completeness_gap": found.completeness_gap,
+        "starts": [start for start, _ in found.words],
+        "ends": [end for _, end in found.words],
+        "scores": [float(np.float32(score)) for score in found.scores],
+    }
+
+
+def _draw(seed: int, identifier: str) -> str:
+    return hashlib.sha256(f"{seed}:{identifier}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,130 @@
+"""`explanations.html`: posts with what experts marked and what each method says, for a reader without code."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from explain.fidelity import Item
+from explain.plausibility import marked_words
+from mhclf.data.spans import words as split_words
+from mhclf.results.files import write_text
+from mhclf.results.pages import data_uri, picture_size, render_page
+from mhclf.results.tables import Table
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+MOST_POSTS = 300
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a post: a word with its number and whether an expert marked it, or what stands between words."""
+
+    text: str
+    word: int | None = None
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """One item on the page; `scores` is JSON, method -> whole numbers from -100 to 100 a word."""
+
+    id: str
+    target: str
+    gold: str
+    outcome: str
+    plausible: float
+    pieces: tuple[Piece, ...]
+    scores: str
+
+
+def cards(
+    items: Sequence[Item],
+    attributions: pd.DataFrame,
+    numbers: pd.DataFrame,
+    labels: Sequence[str],
+    gold: Mapping[str, str],
+    method: str,
+) -> list[Card]:
+    """Return the items as cards, in their order; `method` gives the plausibility that the page sorts by."""
+    by_item = dict(tuple(attributions.groupby(["id", "target"], sort=False)))
+    plausible = numbers[numbers["method"] == method].set_index(["id", "target"])["auprc"]
+    found = []
+    for item in items[:MOST_POSTS]:
+        key = (item.id, labels[item.label])
+        if key not in by_item:
+            # All of its evidence lies behind the cut.
+            continue
+        rows = by_item[key]
+        scores = {
+            str(row.method): _scaled(np.asarray(row.scores, dtype=np.float64)) for row in rows.itertuples(index=False)
+        }
+        found.append(
+            Card(
+                item.id,
+                key[1],
+                gold.get(item.id, ""),
+                "right" if item.correct else "wrong",
+                float(np.mean(plausible.get(key, float("nan")))),
+                _pieces(item),
+                json.dumps(scores),
+            )
+        )
+    return found
+
+
+def _scaled(scores: np.ndarray) -> list[int]:
+    largest = float(np.abs(scores).max(initial=0.0)) or 1.0
+    return [int(value) for value in np.round(100 * scores / largest)]
+
+
+def _pieces(item: Item) -> tuple[Piece, ...]:
+    spans = split_words(item.text)
+    marks = marked_words(spans, item.spans)
+    found, at = [], 0
+    for number, (start, end) in enumerate(spans):
+        if start > at:
+            # White space between two marked words is underlined with them.
+            joined = bool(number and marks[number] and marks[number - 1])
+            found.append(Piece(item.text[at:start], marked=joined))
+        found.append(Piece(item.text[start:end], number, bool(marks[number])))
+        at = end
+    if at < len(item.text):
+        found.append(Piece(item.text[at:]))
+    return tuple(found)
+
+
+def write_explanations(
+    path: Path, title: str, found: Sequence[Card], tables: Sequence[Table], sentences: Sequence[str], figure: Path
+) -> Path:
+    """Write the page; it loads nothing, and texts are hidden until asked for.
+
+    Parameters
+    ----------
+    path : Path
+    title : str
+    found : sequence of Card
+    tables : sequence of Table
+    sentences : sequence of str
+        Shown above the tables.
+    figure : Path
+        The heat map, as PNG.
+    """
+    methods = list(dict.fromkeys(name for card in found for name in json.loads(card.scores)))
+    targets = sorted({card.target for card in found})
+    page = render_page(
+        "explanations.html.j2",
+        folders=[TEMPLATES],
+        title=title,
+        cards=found,
+        methods=methods,
+        targets=targets,
+        tables=tables,
+        sentences=sentences,
+        figure=data_uri(figure),
+        size=picture_size(figure),
+    )
+    return write_text(path, page)

@@ -1,0 +1,186 @@
+"""Explaining a run folder: from its test rows to attributions, numbers, figures and the page."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from explain.attribution import METHODS
+from explain.fidelity import CORE_METHODS, Explained, Item, explain_items, items_of
+from explain.figures import fidelity_heat_map
+from explain.page import cards, write_explanations
+from explain.summary import (
+    FidelityRecord,
+    answers,
+    read_fidelity,
+    right_for_the_right_reason,
+    summarise,
+    write_fidelity,
+)
+from explain.tables import fidelity_table, split_table
+from mhclf.config.run import short_name
+from mhclf.errors import RunError
+from mhclf.results.files import write_text
+from mhclf.results.style import save
+from mhclf.training.run import prepare_data
+from mhclf.training.saved import Run, load_run
+
+logger = logging.getLogger(__name__)
+
+LINEAR_METHODS = ("tfidf_weights", "permutation_shapley", "occlusion", "random")
+VALIDATION_ITEMS = 100
+
+
+@dataclass(frozen=True)
+class RunFidelity:
+    """What explaining a run found: its records, the counts beside them, and how often right is right for a reason."""
+
+    folder: Path
+    records: tuple[FidelityRecord, ...]
+    counts: dict[str, object]
+
+
+def chosen_methods(run: Run, names: Sequence[str]) -> tuple[str, ...]:
+    """Return methods by name; `core` and `all` stand for those that fit the run.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown name.
+    """
+    found: list[str] = []
+    for name in names:
+        if name == "core":
+            found += LINEAR_METHODS if run.linear is not None else CORE_METHODS
+        elif name == "all":
+            fitting = [m for m in METHODS if m not in {"exact_shapley", "tfidf_weights"}]
+            found += LINEAR_METHODS if run.linear is not None else fitting
+        else:
+            METHODS.get(name)
+            found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def explain_run(
+    folder: Path,
+    methods: Sequence[str] = ("core",),
+    limit: int | None = 200,
+    split: str = "test",
+    seed: int = 0,
+    data_root: str | None = None,
+    faithful: bool = True,
+) -> RunFidelity:
+    """Explain the rows of a run that experts marked, and measure the explanations.
+
+    Parameters
+    ----------
+    folder : Path
+        A finished run.
+    methods : sequence of str
+        Names, `core` (the nine of the fidelity tables) or `all`.
+    limit : int, optional
+        At most this many posts.
+    split : str
+        `test` or `validation`; with `validation` the fitted cuts are not held out.
+    seed : int
+        Which posts, and what methods draw.
+    data_root : str, optional
+    faithful : bool
+        Measure faithfulness, too.
+
+    Returns
+    -------
+    RunFidelity
+        Also written into the run folder: `attributions.parquet`, `fidelity.parquet`, `fidelity.jsonl`,
+        `fidelity.json`, `figures/fidelity.png`, `explanations.html`. Only the page holds text.
+
+    Raises
+    ------
+    RunError
+        If the data are not those of the run.
+    """
+    run = load_run(folder)
+    config = run.config if data_root is None else replace(run.config, data_root=data_root)
+    prepared = prepare_data(config)
+    manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
+    if prepared.manifest["hashes"]["data"] != manifest["hashes"]["data"]:
+        raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
+    items = items_of(run, prepared.table.part(split), limit, seed)
+    validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
+    found = explain_items(run, items, validation, chosen_methods(run, methods), seed, faithful)
+    identity = {
+        "run": folder.name,
+        "dataset": prepared.table.config.name,
+        "model": run.config.method,
+        "encoder": "tfidf" if run.linear is not None else short_name(run.config.encoder),
+        "seed": run.config.seed,
+    }
+    records = summarise(found.numbers, identity)
+    gold = dict(zip(prepared.table.frame["id"].astype(str), map(_named, prepared.table.gold_names()), strict=True))
+    _write(run, records, found, items, gold)
+    return RunFidelity(folder, tuple(records), _counts(found))
+
+
+def read_run_fidelity(folder: Path) -> RunFidelity:
+    """Read what `explain_run` wrote."""
+    counts = json.loads((folder / "fidelity.json").read_text(encoding="utf-8"))
+    return RunFidelity(folder, tuple(read_fidelity(folder / "fidelity.jsonl")), counts)
+
+
+def _counts(found: Explained) -> dict[str, object]:
+    reasons = {
+        method: right_for_the_right_reason(found.numbers, method) for method in dict.fromkeys(found.numbers["method"])
+    }
+    return {**found.counts, "right_for_the_right_reason": reasons}
+
+
+def _write(
+    run: Run, records: Sequence[FidelityRecord], found: Explained, items: Sequence[Item], gold: dict[str, str]
+) -> None:
+    folder = run.folder
+    found.attributions.to_parquet(folder / "attributions.parquet", index=False)
+    found.numbers.to_parquet(folder / "fidelity.parquet", index=False)
+    counts = _counts(found)
+    write_text(folder / "fidelity.json", json.dumps(counts, indent=1) + "\n")
+    (folder / "figures").mkdir(exist_ok=True)
+    picture = save(fidelity_heat_map(records), folder / "figures" / "fidelity.png")
+    best = _best_method(records)
+    write_explanations(
+        folder / "explanations.html",
+        f"Explanations of {folder.name}",
+        cards(items, found.attributions, found.numbers, run.labels, gold, best),
+        [fidelity_table(records, counts), split_table(records)],
+        [*answers(records), reason_sentence(counts, best)],
+        picture,
+    )
+    # Last: it says that all else is there.
+    write_fidelity(folder / "fidelity.jsonl", records)
+
+
+def reason_sentence(counts: dict[str, object], method: str) -> str:
+    """Say how often the model is right for the right reason, by one method."""
+    reasons = counts["right_for_the_right_reason"]
+    assert isinstance(reasons, dict)
+    own = reasons[method]
+    return (
+        f"Right for the right reason by `{method}` (token F1 at the rationale's own length of .5 or more): "
+        f"{own['both']:.1%} of {own['n']} items; {own['correct']:.1%} are decided rightly, {own['plausible']:.1%} are "
+        "plausible."
+    )
+
+
+def _best_method(records: Sequence[FidelityRecord]) -> str:
+    whole = [r for r in records if r.slice == "all" and r.metric == "auprc" and r.method != "random"]
+    return max(whole, key=lambda record: record.value or 0.0).method
+
+
+def _named(names: object) -> str:
+    return names if isinstance(names, str) else " + ".join(map(str, names)) or "(none)"  # type: ignore[call-overload]
+
+
+def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the saved attributions and numbers of a run."""
+    return pd.read_parquet(folder / "attributions.parquet"), pd.read_parquet(folder / "fidelity.parquet")

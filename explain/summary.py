@@ -1,0 +1,211 @@
+"""From the numbers of single items to a table: means with intervals, paired tests, and what they answer."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from explain.fidelity import HIGHER_IS_BETTER
+from mhclf.config.structure import from_mapping
+from mhclf.errors import RunError
+from mhclf.evaluation import bootstrap_interval, holm, paired_correctness
+from mhclf.results.files import write_text
+
+BASELINES = ("random", "attention")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A paired difference to a baseline: this method minus the baseline on the same items; `p` is Holm-corrected."""
+
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class FidelityRecord:
+    """One number of one attribution method on one run.
+
+    Attributes
+    ----------
+    slice : str
+        `all`, or `correct` and `wrong` for the model's decision.
+    value, ci_low, ci_high : float
+        Mean over items with the 95 % bootstrap interval over groups; None where nothing is defined.
+    n : int
+        Items for which it is defined.
+    vs_random, vs_attention : Compared or None
+    """
+
+    run: str
+    dataset: str
+    model: str
+    encoder: str
+    seed: int
+    method: str
+    metric: str
+    slice: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    vs_random: Compared | None = None
+    vs_attention: Compared | None = None
+
+
+def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: int = 1000) -> list[FidelityRecord]:
+    """Return a record for each method, metric and slice.
+
+    Parameters
+    ----------
+    numbers : pandas.DataFrame
+        `Explained.numbers`.
+    identity : dict
+        `run, dataset, model, encoder, seed`.
+    n_resamples : int
+    """
+    methods = list(dict.fromkeys(numbers["method"]))
+    metrics = [metric for metric in HIGHER_IS_BETTER if metric in numbers.columns]
+    found = []
+    for part, rows in (
+        ("all", numbers),
+        ("correct", numbers[numbers["correct"]]),
+        ("wrong", numbers[~numbers["correct"]]),
+    ):
+        for metric in metrics:
+            wide = rows.pivot_table(
+                index=["id", "target", "group"], columns="method", values=metric, dropna=False, sort=False
+            ).dropna(how="all")
+            tests = {}
+            if part == "all":
+                tests = {base: _tests(wide, methods, base, n_resamples) for base in BASELINES if base in methods}
+            for method in methods:
+                values = wide[method].dropna() if method in wide else pd.Series(dtype=float)
+                found.append(
+                    FidelityRecord(
+                        **identity,  # type: ignore[arg-type]
+                        method=method,
+                        metric=metric,
+                        slice=part,
+                        **_mean(values, n_resamples),  # type: ignore[arg-type]
+                        vs_random=tests.get("random", {}).get(method),
+                        vs_attention=tests.get("attention", {}).get(method),
+                    )
+                )
+    return found
+
+
+def _mean(values: "pd.Series[float]", n_resamples: int) -> dict[str, float | int | None]:
+    if not len(values):
+        return {"value": None, "ci_low": None, "ci_high": None, "n": 0}
+    array = values.to_numpy(dtype=np.float64)
+    groups = values.index.get_level_values("group").to_numpy()
+    low, high = bootstrap_interval(lambda weights: weights @ array / weights.sum(axis=1), groups, n_resamples)
+    return {"value": float(array.mean()), "ci_low": _number(low), "ci_high": _number(high), "n": len(array)}
+
+
+def _tests(wide: pd.DataFrame, methods: Sequence[str], base: str, n_resamples: int) -> dict[str, Compared]:
+    """Compare every other method with one, on the items that both have."""
+    raw = {}
+    for method in methods:
+        if method == base or method not in wide or base not in wide:
+            continue
+        both = wide[[method, base]].dropna()
+        groups = both.index.get_level_values("group").to_numpy()
+        if len(set(groups)) > 1:
+            ours, theirs = (both[name].to_numpy(dtype=np.float64)[None] for name in (method, base))
+            raw[method] = paired_correctness(ours, theirs, groups, n_resamples=n_resamples, test="permutation")
+    corrected = list(holm([item.p_value for item in raw.values()])) if raw else []
+    return {
+        method: Compared(item.difference, item.ci_low, item.ci_high, float(p))
+        for (method, item), p in zip(raw.items(), corrected, strict=True)
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def right_for_the_right_reason(numbers: pd.DataFrame, method: str, least: float = 0.5) -> dict[str, float | int]:
+    """Return how often the decision is right, the explanation plausible, and both.
+
+    Parameters
+    ----------
+    numbers : pandas.DataFrame
+    method : str
+    least : float
+        Token F1 at the rationale's own length from which an explanation counts as plausible.
+    """
+    own = numbers[numbers["method"] == method]
+    plausible = own["f1_own_length"] >= least
+    return {
+        "correct": float(own["correct"].mean()),
+        "plausible": float(plausible.mean()),
+        "both": float((own["correct"] & plausible).mean()),
+        "n": len(own),
+    }
+
+
+def answers(records: Sequence[FidelityRecord]) -> list[str]:
+    """Return, from the numbers of one data set, what a reader asks: sober sentences with n, interval and p."""
+    whole = [record for record in records if record.slice == "all" and record.value is not None]
+    found = {(record.method, record.metric): record for record in whole}
+    sentences = []
+    attention = found.get(("attention", "auprc"))
+    if attention is not None and attention.vs_random is not None:
+        sentences.append(f"Attention against random (AUPRC, n = {attention.n}): {_compared(attention.vs_random)}.")
+    for metric, question in (("auprc", "agrees best with experts"), ("comprehensiveness", "is the most faithful")):
+        ranked = sorted((r for r in whole if r.metric == metric), key=lambda r: -(r.value or 0.0))
+        if len(ranked) > 1:
+            best, second = ranked[:2]
+            sentences.append(
+                f"`{best.method}` {question} ({metric} {best.value:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}]; next "
+                f"`{second.method}` {second.value:.3f})."
+            )
+    layers = found.get(("layer_attentive_attention", "auprc"))
+    if layers is not None and layers.vs_attention is not None:
+        sentences.append(f"Layer-attentive against last-layer attention (AUPRC): {_compared(layers.vs_attention)}.")
+    pairs = [
+        (found[method, "auprc"].value, found[method, "comprehensiveness"].value)
+        for method in dict.fromkeys(record.method for record in whole)
+        if (method, "auprc") in found and (method, "comprehensiveness") in found
+    ]
+    if len(pairs) > 2:
+        rank = float(spearmanr(*zip(*pairs, strict=True)).statistic)
+        sentences.append(
+            f"Rank correlation of plausibility (AUPRC) and faithfulness (comprehensiveness) over {len(pairs)} methods: "
+            f"{rank:+.2f} (Spearman)."
+        )
+    return sentences
+
+
+def _compared(item: Compared) -> str:
+    how = "no difference can be told" if item.p >= 0.05 else ("higher" if item.difference > 0 else "lower")
+    return f"{item.difference:+.3f} [{item.ci_low:+.3f}, {item.ci_high:+.3f}], p = {item.p:.3f} after Holm: {how}"
+
+
+def write_fidelity(path: Path, records: Sequence[FidelityRecord]) -> Path:
+    """Write one JSON object a line."""
+    return write_text(path, "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records))
+
+
+def read_fidelity(path: Path) -> list[FidelityRecord]:
+    """Read what `write_fidelity` wrote.
+
+    Raises
+    ------
+    RunError
+        If the file is missing or damaged.
+    """
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({type(error).__name__}). Run experiments/explain.py again.") from error
+    known = {field.name for field in fields(FidelityRecord)}
+    return [from_mapping(FidelityRecord, {k: v for k, v in line.items() if k in known}, str(path)) for line in lines]

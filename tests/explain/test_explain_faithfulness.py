@@ -1,0 +1,106 @@
+"""Faithfulness by hand, on a model whose probabilities are known, and on a trained one against single passes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import kendalltau
+
+from explain.faithfulness import CURVE, METRICS, SHARES, faithfulness, orders, taken, variants
+from explain.model import Target
+from explain.reading import ReadPost
+from mhclf.data.spans import words
+
+
+@dataclass
+class KnownRun:
+    """A stand-in for a run: no linear model, one of several labels."""
+
+    linear = None
+    task: str = "multiclass"
+
+
+class KnownModel:
+    """p(label 0) = .1 + the weights of the words that stay; deleting costs twice as much as masking."""
+
+    def __init__(self, weights):
+        self.weights, self.run = np.array(weights), KnownRun()
+
+    def row_without(self, post, kept, removal):
+        lost = (self.weights * ~kept).sum() * (2 if removal == "delete" else 1)
+        return 0.1 + self.weights.sum() - lost
+
+    def logits(self, rows):
+        return torch.tensor([[value, 1 - value] for value in rows], dtype=torch.float64)
+
+    def probabilities(self, logits):
+        return logits
+
+    def masked(self, post, kept, target, removal="mask"):
+        return np.array([self.row_without(post, row, removal) for row in kept])
+
+
+def post_of(count):
+    text = " ".join("abcdefghijklmnopqrstuvwxyz"[number] for number in range(count))
+    return ReadPost(text, "", tuple(words(text)), torch.arange(count), None, np.arange(count))
+
+
+def test_comprehensiveness_and_sufficiency_by_hand():
+    model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
+    found = faithfulness(model, post, Target(0), [3.0, 0.0, 2.0, 1.0])
+    # Of four words 1, 5, 10 and 20 % are one word, 50 % are two: losses .3 four times, then .5.
+    assert found.comprehensiveness == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.5])
+    assert found.sufficiency == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.1])
+    assert found.values["comprehensiveness"] == pytest.approx(1.7 / 5)
+    assert found.values["sufficiency"] == pytest.approx(1.3 / 5)
+    assert found.values["comprehensiveness_deletion"] == pytest.approx(2 * 1.7 / 5)
+    # p is .7; below .5 the decision changes: never at .4, at .2 with half of the words.
+    assert found.values["flip_rate"] == pytest.approx(1.0)
+    assert found.values["infidelity"] == pytest.approx(0.0, abs=1e-12), "the scores are the weights, times ten"
+    assert found.deletion_curve[0] == pytest.approx(0.7) and found.deletion_curve[-1] == pytest.approx(0.1)
+    assert found.insertion_curve == pytest.approx(
+        [0.1 + sum(sorted([0.3, 0, 0.2, 0.1])[::-1][: taken(np.arange(4), share)]) for share in CURVE]
+    )
+    assert set(found.values) == set(METRICS)
+
+
+def test_a_better_order_is_more_faithful():
+    model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
+    good, bad = (faithfulness(model, post, Target(0), scores).values for scores in ([3, 0, 2, 1], [0, 3, 1, 2]))
+    for metric, more_is_better in METRICS.items():
+        if metric not in {"leave_one_out_tau", "flip_rate"}:
+            assert (good[metric] > bad[metric]) == more_is_better, metric
+
+
+def test_scores_of_zero_foretell_nothing():
+    model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
+    assert faithfulness(model, post, Target(0), [0.0] * 4).values["infidelity"] == pytest.approx(1.0)
+
+
+def test_leave_one_out_tau_is_kendall_s():
+    model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
+    scores, drops = [1.0, 2.0, 2.0, 0.5], [0.3, 0.0, 0.2, 0.1]
+    found = faithfulness(model, post, Target(0), scores, occlusion=drops)
+    assert found.values["leave_one_out_tau"] == pytest.approx(kendalltau(scores, drops).statistic)
+    assert np.isnan(faithfulness(model, post, Target(0), scores).values["leave_one_out_tau"])
+
+
+def test_words_that_are_not_read_are_never_taken_out():
+    text = "a b c d"
+    post = ReadPost(text, "", tuple(words(text)), torch.arange(2), None, np.array([0, 1]))
+    order = orders([0.1, 0.2, 0.9, 0.8], post.seen)
+    assert order.tolist() == [1, 0]
+    kept = variants(order, 4, SHARES, without=True)
+    assert kept[:, 2:].all() and kept[0].tolist() == [True, False, True, True]
+    only = variants(order, 4, SHARES, without=False)
+    assert only[0].tolist() == [False, True, True, True]
+    nothing = ReadPost(text, "", post.words, torch.zeros(0), None, np.full(1, -1))
+    nothing.__dict__["ids"] = torch.zeros(1)
+    found = faithfulness(KnownModel([0.1] * 4), nothing, Target(0), [0.0] * 4)
+    assert all(np.isnan(value) for value in found.values.values())
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.01, 1), (0.1, 1), (0.2, 2), (0.5, 5), (1.0, 10)])
+def test_a_share_of_words_is_rounded_up(share, count):
+    assert taken(np.arange(10), share) == count
