@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from explain.fidelity import HIGHER_IS_BETTER
 from mhclf.config.structure import from_mapping
 from mhclf.errors import RunError
-from mhclf.evaluation import bootstrap_interval, holm, paired_correctness
+from mhclf.evaluation import bootstrap_interval, holm, paired_means
 from mhclf.results.files import write_text
 
 BASELINES = ("random", "attention")
@@ -120,7 +120,7 @@ def _tests(wide: pd.DataFrame, methods: Sequence[str], base: str, n_resamples: i
         groups = both.index.get_level_values("group").to_numpy()
         if len(set(groups)) > 1:
             ours, theirs = (both[name].to_numpy(dtype=np.float64)[None] for name in (method, base))
-            raw[method] = paired_correctness(ours, theirs, groups, n_resamples=n_resamples, test="permutation")
+            raw[method] = paired_means(ours, theirs, groups, n_resamples=n_resamples, test="permutation")
     corrected = list(holm([item.p_value for item in raw.values()])) if raw else []
     return {
         method: Compared(item.difference, item.ci_low, item.ci_high, float(p))

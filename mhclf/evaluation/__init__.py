@@ -16,7 +16,7 @@ from mhclf.evaluation.classification import (
     support,
 )
 from mhclf.evaluation.comparison import Comparison
-from mhclf.evaluation.correctness import mcnemar, paired_correctness
+from mhclf.evaluation.correctness import mcnemar, paired_correctness, paired_means
 from mhclf.evaluation.coverage import CoverageScores, coverage_scores
 from mhclf.evaluation.risk import RiskLabels, RiskTable, risk_labels, risk_metrics, risk_table
 from mhclf.evaluation.selective import RiskCoverage, aurc, excess_aurc, risk_coverage
@@ -66,6 +66,7 @@ __all__ = [
     "numeric_slices",
     "paired_bootstrap",
     "paired_correctness",
+    "paired_means",
     "paired_permutation",
     "risk_coverage",
     "risk_labels",

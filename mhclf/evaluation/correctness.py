@@ -14,11 +14,16 @@ from mhclf.evaluation.resampling import check_resampling, draw_group_weights, gr
 from mhclf.evaluation.validation import FloatArray, choose, numbers_without_nan
 
 
-def _correctness(values: ArrayLike, name: str) -> FloatArray:
-    correct = numbers_without_nan(values, name)
-    correct = correct[None] if correct.ndim == 1 else correct
-    if correct.ndim != 2 or correct.size == 0:
+def _values(values: ArrayLike, name: str) -> FloatArray:
+    rows = numbers_without_nan(values, name)
+    rows = rows[None] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or rows.size == 0:
         raise DataError(f"{name} must have shape (seeds, n) with at least one row, got {np.shape(values)}")
+    return rows
+
+
+def _correctness(values: ArrayLike, name: str) -> FloatArray:
+    correct = _values(values, name)
     if ((correct < 0) | (correct > 1)).any():
         raise DataError(f"{name} must hold correctness per row: 0, 1 or a share between")
     return correct
@@ -48,11 +53,33 @@ def paired_correctness(
     -------
     Comparison
     """
-    choose(test, ("bootstrap", "permutation"), "test")
     a, b = _correctness(correct_a, "correct_a"), _correctness(correct_b, "correct_b")
+    return paired_means(a, b, groups, n_resamples, seed, test=test, level=level, names=("correct_a", "correct_b"))
+
+
+def paired_means(
+    values_a: ArrayLike,
+    values_b: ArrayLike,
+    groups: ArrayLike | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    *,
+    test: str = "bootstrap",
+    level: float = 0.95,
+    names: tuple[str, str] = ("values_a", "values_b"),
+) -> Comparison:
+    """Compare the means of any number that each row has for two methods; else as `paired_correctness`.
+
+    Parameters
+    ----------
+    values_a, values_b : arrays (seeds, n) or (n,), aligned on rows; seeds may differ
+    names : what the arrays are called in an error
+    """
+    choose(test, ("bootstrap", "permutation"), "test")
+    a, b = _values(values_a, names[0]), _values(values_b, names[1])
     n = a.shape[1]
     if b.shape[1] != n:
-        raise DataError(f"correct_a has {n} rows, correct_b {b.shape[1]}; both must hold the same test posts")
+        raise DataError(f"{names[0]} has {n} rows, {names[1]} {b.shape[1]}; both must hold the same test posts")
     check_resampling(n_resamples, level)
     codes, n_groups = group_codes(groups, n)
     difference = float(a.mean() - b.mean())

@@ -186,3 +186,16 @@ def test_a_clear_difference_is_found():
         found = test("macro_f1", gold, a, b, groups, labels=LABELS)
         assert found.p_value < 0.01
         assert found.ci_low < found.difference < found.ci_high
+
+
+def test_means_of_any_numbers_are_compared_like_correctness():
+    from mhclf.evaluation import paired_means
+
+    generator = np.random.default_rng(0)
+    a, b, groups = generator.random((2, 50)), generator.random((1, 50)), np.arange(50) // 2
+    one = paired_correctness(a, b, groups, test="permutation")
+    assert paired_means(a, b, groups, test="permutation") == one
+    wide = paired_means(10 * a - 3, 10 * b - 3, groups, test="permutation")
+    assert wide.difference == pytest.approx(10 * one.difference)
+    assert (wide.ci_low, wide.ci_high) == pytest.approx((10 * one.ci_low, 10 * one.ci_high))
+    assert wide.p_value == pytest.approx(one.p_value)

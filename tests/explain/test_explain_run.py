@@ -1,0 +1,199 @@
+"""Explaining a run folder: files, numbers recomputed from them, the page, the committed records."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from explain.fidelity import HIGHER_IS_BETTER, items_of
+from explain.plausibility import expected_hits, marked_words
+from explain.run import chosen_methods, explain_run, read_run_fidelity
+from explain.suite import explain_suite, read_suite_fidelity, suite_page
+from explain.summary import FidelityRecord, answers, right_for_the_right_reason, summarise
+from explain.tables import fidelity_table
+from mhclf.config.run import RunConfig
+from mhclf.config.suite import GridConfig, SuiteConfig
+from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
+from mhclf.data.load import load_table
+from mhclf.errors import ConfigError, DataError, RunError
+from mhclf.results.tables import to_markdown
+from mhclf.training.run import run
+from mhclf.training.saved import load_run
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+METHODS = ("random", "attention", "occlusion", "input_x_gradient")
+
+
+@pytest.fixture(scope="module")
+def config(encoder_folder, tmp_path_factory):
+    return RunConfig(
+        data="demo",
+        encoder=str(encoder_folder("bert")),
+        out=str(tmp_path_factory.mktemp("runs")),
+        report=False,
+        limit=24,
+        max_length=64,
+        optim=OptimConfig(lr=1e-3, head_lr=1e-2),
+        batch=BatchConfig(size=8),
+        trainer=TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"),
+    )
+
+
+@pytest.fixture(scope="module")
+def explained(config):
+    return explain_run(run(config).folder, METHODS, limit=10)
+
+
+def test_no_file_but_the_page_holds_text(explained):
+    texts = load_table("demo").texts
+    pieces = {text[start : start + 25] for text in texts for start in range(0, max(1, len(text) - 25), 25)}
+    for name in ("fidelity.jsonl", "fidelity.json"):
+        content = (explained.folder / name).read_text()
+        assert not [piece for piece in pieces if piece in content]
+    attributions = pd.read_parquet(explained.folder / "attributions.parquet")
+    assert list(attributions.columns) == [
+        "id", "target", "method", "converged", "completeness_gap", "starts", "ends", "scores",
+    ]  # fmt: skip
+    assert (explained.folder / "figures" / "fidelity.png").stat().st_size > 10_000
+
+
+def test_numbers_follow_from_the_saved_attributions(explained):
+    attributions = pd.read_parquet(explained.folder / "attributions.parquet")
+    numbers = pd.read_parquet(explained.folder / "fidelity.parquet")
+    table = load_table("demo")
+    place = {identifier: row for row, identifier in enumerate(table.frame["id"].astype(str))}
+    assert set(numbers["method"]) == set(METHODS)
+    checked = 0
+    for row in attributions.itertuples():
+        own = numbers[(numbers["id"] == row.id) & (numbers["method"] == row.method)].iloc[0]
+        words = list(zip(row.starts, row.ends, strict=True))
+        gold = marked_words(words, table.rationales[place[row.id]].spans)
+        scores = np.maximum(np.array(row.scores), 0)
+        seen = np.flatnonzero(np.array(row.scores) != 0)
+        if len(seen) == len(words):
+            hits = expected_hits(scores, gold, int(gold.sum()))
+            assert own["f1_own_length"] == pytest.approx(hits / gold.sum(), abs=1e-4)
+            checked += 1
+    assert checked
+
+
+def test_records_are_means_and_paired_differences(explained):
+    numbers = pd.read_parquet(explained.folder / "fidelity.parquet")
+    found = {(r.method, r.metric): r for r in explained.records if r.slice == "all"}
+    assert {metric for _, metric in found} == set(HIGHER_IS_BETTER)
+    wide = numbers.pivot_table(index="id", columns="method", values="auprc")
+    for method in METHODS:
+        record = found[method, "auprc"]
+        assert record.value == pytest.approx(wide[method].mean()) and record.n == len(wide)
+        assert record.ci_low <= record.value <= record.ci_high
+        if method != "random":
+            assert record.vs_random.difference == pytest.approx((wide[method] - wide["random"]).mean())
+    assert found["random", "auprc"].vs_random is None
+    correct = [r for r in explained.records if r.slice == "correct" and r.metric == "auprc" and r.method == "random"]
+    assert correct[0].n == numbers[numbers["method"] == "random"]["correct"].sum()
+
+
+def test_a_method_that_is_faithful_by_construction_beats_chance(explained):
+    values = {r.method: r.value for r in explained.records if r.slice == "all" and r.metric == "leave_one_out_tau"}
+    assert values["occlusion"] == pytest.approx(1.0)
+    assert abs(values["random"]) < 0.3
+
+
+def test_it_is_read_back_and_repeated(explained):
+    again = read_run_fidelity(explained.folder)
+    assert list(map(asdict, again.records)) == json.loads(json.dumps(list(map(asdict, explained.records))))
+    first = (explained.folder / "attributions.parquet").read_bytes()
+    explain_run(explained.folder, METHODS, limit=10)
+    assert (explained.folder / "attributions.parquet").read_bytes() == first
+
+
+def test_the_page_escapes_and_hides(explained):
+    page = (explained.folder / "explanations.html").read_text()
+    assert page.count('class="card"') == explained.counts["items"]
+    assert all(" hidden>" in part for part in re.findall(r'<p class="said"[^>]*>', page))
+    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+    texts = [item.text for item in items_of(load_run(explained.folder), load_table("demo").part("test"), None)]
+    for word in {"<", "&"}:
+        assert not any(f" {word} " in text and f" {word} " in page for text in texts)
+
+
+def test_items_are_the_same_for_every_run_and_need_evidence(explained, tiny_dataset):
+    loaded, table = load_run(explained.folder), load_table("demo").part("test")
+    chosen = [item.id for item in items_of(loaded, table, 7)]
+    turned = table.select(np.arange(len(table))[::-1])
+    assert sorted(chosen) == sorted(item.id for item in items_of(loaded, turned, 7))
+    assert set(chosen) < {item.id for item in items_of(loaded, table, 9)}
+    assert items_of(loaded, load_table(str(tiny_dataset)).part("test"), None) == []
+
+
+def test_refusals(explained, config, tiny_dataset):
+    with pytest.raises(ConfigError, match="Unknown attribution method 'atention'. Did you mean 'attention'?"):
+        explain_run(explained.folder, ["atention"], limit=2)
+    with pytest.raises(DataError, match="no post of this part has expert evidence"):
+        explain_run(run(replace(config, data=str(tiny_dataset))).folder, ["random"])
+    manifest = explained.folder / "data_manifest.json"
+    before = manifest.read_text()
+    manifest.write_text(before.replace('"data": "', '"data": "0'))
+    with pytest.raises(RunError, match="is not the one that the run was trained on"):
+        explain_run(explained.folder, ["random"], limit=2)
+    manifest.write_text(before)
+
+
+def test_core_and_all_fit_the_run(explained):
+    loaded = load_run(explained.folder)
+    assert len(chosen_methods(loaded, ["core"])) == 9
+    assert {"exact_shapley", "tfidf_weights"}.isdisjoint(chosen_methods(loaded, ["all"]))
+    assert chosen_methods(loaded, ["random", "core"])[0] == "random"
+
+
+def test_a_suite_is_explained_once_and_summed_up(config, tmp_path, monkeypatch):
+    records = tmp_path / "fidelity.jsonl"
+    explain_suite([config], records, METHODS, 10, None)
+    monkeypatch.setattr("explain.suite.explain_run", None)
+    explain_suite([config], records, METHODS, 10, None)
+    ((own, counts),) = read_suite_fidelity(records)
+    suite = SuiteConfig("fidelity", (GridConfig(("demo",), ("lara_supcon",), (1,)),), baselines=("lara_supcon",))
+    page = suite_page(suite, records, "make it")
+    assert to_markdown(fidelity_table(own, counts)) in page
+    assert all(sentence in page for sentence in answers(own))
+    assert page == suite_page(suite, records, "make it")
+
+
+def test_answers_by_hand():
+    groups = [f"g{number}" for number in range(40)]
+    generator = np.random.default_rng(0)
+    rows = []
+    for method, level in (("random", 0.2), ("attention", 0.3), ("layer_attentive_attention", 0.6), ("occlusion", 0.5)):
+        for group in groups:
+            value = level + generator.normal(scale=0.05)
+            rows.append(
+                {"id": group, "group": group, "target": "a", "correct": group < "g2", "method": method,
+                 "auprc": value, "comprehensiveness": 1 - value, "f1_own_length": value}
+            )  # fmt: skip
+    identity = {"run": "r", "dataset": "d", "model": "m", "encoder": "e", "seed": 1}
+    numbers = pd.DataFrame(rows)
+    records = summarise(numbers, identity, n_resamples=200)
+    sentences = answers(records)
+    assert "higher" in sentences[0] and "n = 40" in sentences[0]
+    assert sentences[1].startswith("`layer_attentive_attention` agrees best with experts (auprc 0.6")
+    assert sentences[2].startswith("`random` is the most faithful")
+    assert "higher" in sentences[3]
+    assert sentences[4].endswith("over 4 methods: -1.00 (Spearman).")
+    reason = right_for_the_right_reason(numbers, "layer_attentive_attention")
+    assert reason["n"] == 40 and reason["both"] <= min(reason["correct"], reason["plausible"])
+    assert isinstance(records[0], FidelityRecord)
+
+
+def test_the_door_says_what_it_needs():
+    door = [sys.executable, str(REPOSITORY / "experiments" / "explain.py")]
+    environment = {"PYTHONPATH": str(REPOSITORY), "PATH": "/bin:/usr/bin"}
+    done = subprocess.run(door, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (2, "error: explain: give --run DIR, or --suite NAME.\n")
+    done = subprocess.run([*door, "--run", "nowhere"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1 and "is no run folder" in done.stderr
