@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
     add("--split", default="test", choices=["test", "validation"], help="which rows")
     add("--seed", type=int, default=0, help="which posts, and what methods draw")
     add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
+    add("--curves", action="store_true", help="also deletion and insertion curves; twice as slow")
     add("--out", default="runs", help="suite: folder of the run folders")
     add("--from-records", action="store_true", help="suite: make the table again from the committed records")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
@@ -63,6 +64,7 @@ def one_run(arguments: argparse.Namespace) -> int:
         arguments.seed,
         arguments.data_root,
         not arguments.no_faithfulness,
+        arguments.curves,
     )
     console = rich.console.Console()
     console.print(to_rich(fidelity_table(found.records, found.counts)))

@@ -11,6 +11,7 @@ from explain.model import ExplainedModel, Target, TokenRow
 from explain.reading import ReadPost
 from mhclf.errors import RunError
 from mhclf.models.aggregation import Aggregated
+from mhclf.models.pooling import pooled_attention
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,8 @@ def look(model: ExplainedModel, batch: dict[str, Tensor]) -> Seen:
 
 
 def pooled_query(model: ExplainedModel, weights: Tensor, mask: Tensor) -> Tensor:
-    """Return the attention that the pooled tokens pay to each token.
-
-    Parameters
-    ----------
-    weights : Tensor
-        Shape (batch, tokens, tokens).
-    mask : Tensor
-        Shape (batch, tokens).
-
-    Returns
-    -------
-    Tensor
-        Shape (batch, tokens): the first token's row for `cls` pooling, else the mean over the rows of all tokens.
-    """
-    if model.network.config.pooling == "cls":
-        return weights[range(len(weights)), mask.argmax(dim=1)]
-    rows = mask.unsqueeze(-1).to(weights.dtype)
-    return (weights * rows).sum(dim=1) / rows.sum(dim=1)
+    """Return the attention that the pooled tokens pay to each token; see `pooled_attention`."""
+    return pooled_attention(weights, mask, model.network.config.pooling)
 
 
 def layer_attention(layer: int, head: int | None) -> Callable[[ExplainedModel, Seen], Tensor]:

@@ -46,7 +46,8 @@ class Faithfulness:
     comprehensiveness, sufficiency : tuple of float
         At each of `SHARES`, by mask.
     deletion_curve, insertion_curve : tuple of float
-        Probability of the label with 0, 10, ... 100 % of the words masked, or with only these left.
+        Probability of the label with 0, 10, ... 100 % of the words masked, or with only these left; empty where they
+        were not asked for.
     """
 
     values: dict[str, float]
@@ -91,6 +92,45 @@ def label_probabilities(
     return found
 
 
+@dataclass(frozen=True)
+class RandomSets:
+    """Random sets of words that were masked, and what that changed; the same for every method on a post.
+
+    Attributes
+    ----------
+    masked : array of bool, shape (draws, words)
+    change : array, shape (draws,)
+        Fall of the explained quantity.
+    """
+
+    masked: npt.NDArray[np.bool_]
+    change: Floats
+
+
+def random_sets(model: ExplainedModel, post: ReadPost, target: Target, draws: int = 50, seed: int = 0) -> RandomSets:
+    """Mask random sets of the words that are read and note the change."""
+    read = np.flatnonzero(post.seen)
+    kept = np.ones((draws + 1, len(post.words)), dtype=np.bool_)
+    if len(read):
+        kept[1:, read] = coalition_draws(len(read), draws, seed) > 0.5
+    with torch.no_grad():
+        quantity = model.masked(post, kept, target, "mask")
+    return RandomSets(~kept[1:], quantity[0] - quantity[1:])
+
+
+def infidelity(scores: npt.ArrayLike, sets: RandomSets) -> float:
+    """Return how badly scores foretell the change when random words are masked (Yeh et al. 2019).
+
+    Mean squared difference between the sum of the masked words' scores, at the least-squares scale, and the change,
+    relative to the mean squared change; 1 is no better than scores of 0, NaN where nothing ever changes.
+    """
+    foretold = sets.masked.astype(np.float64) @ np.asarray(scores, dtype=np.float64)
+    power = float((foretold**2).sum())
+    scale = float(foretold @ sets.change) / power if power > 0 else 0.0
+    total = float((sets.change**2).mean())
+    return float(((scale * foretold - sets.change) ** 2).mean()) / total if total > 0 else float("nan")
+
+
 def faithfulness(
     model: ExplainedModel,
     post: ReadPost,
@@ -98,8 +138,8 @@ def faithfulness(
     scores: npt.ArrayLike,
     *,
     occlusion: npt.ArrayLike | None = None,
-    draws: int = 50,
-    seed: int = 0,
+    sets: RandomSets | None = None,
+    curves: bool = False,
 ) -> Faithfulness:
     r"""Measure an attribution against the model.
 
@@ -112,9 +152,10 @@ def faithfulness(
     scores : array (words,)
     occlusion : array (words,), optional
         Leave-one-word-out scores, for `leave_one_out_tau`; NaN without them.
-    draws : int
-        Random sets of words for `infidelity`.
-    seed : int
+    sets : RandomSets, optional
+        For `infidelity`; NaN without them.
+    curves : bool
+        Also measure the deletion and insertion curves (22 more forward passes); NaN without them.
 
     Returns
     -------
@@ -122,24 +163,20 @@ def faithfulness(
         With :math:`p` the target's probability: `comprehensiveness` is the mean over `SHARES` of :math:`p(x) - p(x`
         without the top words`)`, `sufficiency` of :math:`p(x) - p(`only them`)`; `_deletion` deletes tokens where the
         plain ones mask them. `flip_rate`: share of `SHARES` at which the decision changes. `leave_one_out_tau`:
-        Kendall's tau-b with occlusion. `infidelity` (Yeh et al. 2019), with the least-squares scale: mean over random
-        sets of words of the squared difference between the sum of their scores and the change of the logit, relative
-        to the mean squared change; 1 is no better than scores of 0. The areas are means over the curves.
+        Kendall's tau-b with occlusion. `infidelity`: see the function. The areas are means over the curves.
     """
     values = np.asarray(scores, dtype=np.float64)
     order = orders(values, post.seen)
     words = len(post.words)
     if not len(order):
-        nothing = tuple(0.0 for _ in SHARES)
-        whole = float(label_probabilities(model, post, np.ones((1, words), dtype=bool), "mask")[0, target.label])
-        still = tuple(whole for _ in CURVE)
-        return Faithfulness(dict.fromkeys(METRICS, float("nan")), nothing, nothing, still, still)
+        return Faithfulness(dict.fromkeys(METRICS, float("nan")), (), (), (), ())
     full = np.ones((1, words), dtype=np.bool_)
     without, only = (variants(order, words, SHARES, without=flag) for flag in (True, False))
-    falling, rising = (variants(order, words, CURVE, without=flag) for flag in (True, False))
+    steps = CURVE if curves else ()
+    falling, rising = (variants(order, words, steps, without=flag) for flag in (True, False))
     masked = label_probabilities(model, post, np.concatenate([full, without, only, falling, rising]), "mask")
     deleted = label_probabilities(model, post, np.concatenate([without, only]), "delete")
-    k, n = len(SHARES), len(CURVE)
+    k, n = len(SHARES), len(steps)
     p = masked[:, target.label]
     before, parts = p[0], np.split(p[1:], [k, 2 * k, 2 * k + n])
     comprehensive, sufficient = before - parts[0], before - parts[1]
@@ -160,24 +197,9 @@ def faithfulness(
         "sufficiency_deletion": float(by_deletion[k:].mean()),
         "flip_rate": float(flips.mean()),
         "leave_one_out_tau": tau,
-        "infidelity": infidelity(model, post, target, values, draws, seed),
-        "deletion_auc": float(np.mean(parts[2])),
-        "insertion_auc": float(np.mean(parts[3])),
+        "infidelity": infidelity(values, sets) if sets is not None else float("nan"),
+        "deletion_auc": float(parts[2].mean()) if curves else float("nan"),
+        "insertion_auc": float(parts[3].mean()) if curves else float("nan"),
     }
-    curves = (tuple(map(float, part)) for part in (comprehensive, sufficient, parts[2], parts[3]))
-    return Faithfulness(found, *curves)
-
-
-def infidelity(model: ExplainedModel, post: ReadPost, target: Target, scores: Floats, draws: int, seed: int) -> float:
-    """Return how badly scores foretell the change of the quantity when random words are masked; see `faithfulness`."""
-    read = np.flatnonzero(post.seen)
-    kept = np.ones((draws + 1, len(post.words)), dtype=np.bool_)
-    kept[1:, read] = coalition_draws(len(read), draws, seed) > 0.5
-    with torch.no_grad():
-        quantity = model.masked(post, kept, target, "mask")
-    change = quantity[0] - quantity[1:]
-    foretold = (~kept[1:]).astype(np.float64) @ scores
-    power = float((foretold**2).sum())
-    scale = float(foretold @ change) / power if power > 0 else 0.0
-    total = float((change**2).mean())
-    return float(((scale * foretold - change) ** 2).mean()) / total if total > 0 else float("nan")
+    lines = (tuple(map(float, part)) for part in (comprehensive, sufficient, parts[2], parts[3]))
+    return Faithfulness(found, *lines)

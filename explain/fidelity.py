@@ -11,7 +11,7 @@ import pandas as pd
 
 from explain.attribution import Attribution
 from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
-from explain.faithfulness import faithfulness
+from explain.faithfulness import faithfulness, random_sets
 from explain.methods import attribute
 from explain.model import ExplainedModel, Target
 from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
@@ -135,6 +135,7 @@ def explain_items(
     methods: Sequence[str] = CORE_METHODS,
     seed: int = 0,
     faithful: bool = True,
+    curves: bool = False,
 ) -> Explained:
     """Attribute items by each method and measure plausibility and faithfulness.
 
@@ -148,7 +149,9 @@ def explain_items(
     methods : sequence of str
     seed : int
     faithful : bool
-        Measure faithfulness, too (some 70 forward passes an item and method).
+        Measure faithfulness, too (20 forward passes an item and method, and 50 an item).
+    curves : bool
+        Measure deletion and insertion curves, too (22 more an item and method).
 
     Raises
     ------
@@ -172,6 +175,10 @@ def explain_items(
     validation_posts, validation_golds = _read(run, validation)
     model = ExplainedModel(run)
     occlusions = [np.array(item.scores) for item in _attribute(run, chosen, "occlusion", seed)] if faithful else []
+    sets = [
+        random_sets(model, post, Target(item.label), seed=seed) if faithful else None
+        for post, item in zip(posts, chosen, strict=True)
+    ]
     frames, rows = [], []
     unconverged: dict[str, int] = {}
     for method in methods:
@@ -186,7 +193,13 @@ def explain_items(
             values = plausibility(scores[post.seen], golds[number][post.seen], cuts)
             if faithful:
                 measured = faithfulness(
-                    model, post, Target(item.label), scores, occlusion=occlusions[number], seed=seed
+                    model,
+                    post,
+                    Target(item.label),
+                    scores,
+                    occlusion=occlusions[number],
+                    sets=sets[number],
+                    curves=curves,
                 )
                 values |= measured.values
             identity = {"id": item.id, "group": item.group, "target": run.labels[item.label], "correct": item.correct}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 # Methods register themselves when their files are imported.
 import explain.attention
 import explain.coalitions
+import explain.extraction
 import explain.floors
 import explain.gradients
 import explain.perturbation

@@ -55,8 +55,13 @@ def chosen_methods(run: Run, names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name == "core":
             found += LINEAR_METHODS if run.linear is not None else CORE_METHODS
+            if run.network is not None and run.network.evidence is not None:
+                found.append("rationale_head")
         elif name == "all":
-            fitting = [m for m in METHODS if m not in {"exact_shapley", "tfidf_weights"}]
+            unfit = {"exact_shapley", "tfidf_weights"}
+            if run.network is not None and run.network.evidence is None:
+                unfit.add("rationale_head")
+            fitting = [name for name in METHODS if name not in unfit]
             found += LINEAR_METHODS if run.linear is not None else fitting
         else:
             METHODS.get(name)
@@ -72,6 +77,7 @@ def explain_run(
     seed: int = 0,
     data_root: str | None = None,
     faithful: bool = True,
+    curves: bool = False,
 ) -> RunFidelity:
     """Explain the rows of a run that experts marked, and measure the explanations.
 
@@ -90,6 +96,8 @@ def explain_run(
     data_root : str, optional
     faithful : bool
         Measure faithfulness, too.
+    curves : bool
+        And the deletion and insertion curves.
 
     Returns
     -------
@@ -110,7 +118,7 @@ def explain_run(
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
     items = items_of(run, prepared.table.part(split), limit, seed)
     validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
-    found = explain_items(run, items, validation, chosen_methods(run, methods), seed, faithful)
+    found = explain_items(run, items, validation, chosen_methods(run, methods), seed, faithful, curves)
     identity = {
         "run": folder.name,
         "dataset": prepared.table.config.name,

@@ -23,7 +23,8 @@ class MhclfConfig(PreTrainedConfig):
     ----------
     encoder : dict
         `encoder.config.to_dict()`.
-    task, aggregation, pooling, dropout, last_layers, initial_gate, abstain, chunks
+    task, aggregation, pooling, dropout, last_layers, initial_gate, abstain, chunks,
+    evidence_head
         See `mhclf.models.network.NetworkConfig`.
     post_length : int
         Tokens per post in training; the tokenizer saved beside the model cuts there.
@@ -42,6 +43,7 @@ class MhclfConfig(PreTrainedConfig):
         initial_gate: float = 0.1,
         abstain: bool = False,
         chunks: bool = False,
+        evidence_head: bool = False,
         post_length: int = 256,
         **kwargs: Any,  # the base class's own fields (id2label, architectures, ...), which it checks
     ) -> None:
@@ -54,6 +56,7 @@ class MhclfConfig(PreTrainedConfig):
         self.initial_gate = initial_gate
         self.abstain = abstain
         self.chunks = chunks
+        self.evidence_head = evidence_head
         self.post_length = post_length
         super().__init__(**kwargs)
 
@@ -71,6 +74,7 @@ class MhclfConfig(PreTrainedConfig):
             initial_gate=self.initial_gate,
             abstain=self.abstain,
             chunks=self.chunks,
+            evidence_head=self.evidence_head,
         )
 
 
@@ -130,6 +134,7 @@ def to_hugging_face(network: ClassifierNetwork, post_length: int) -> MhclfForSeq
         initial_gate=network.config.initial_gate,
         abstain=network.config.abstain,
         chunks=network.config.chunks,
+        evidence_head=network.config.evidence_head,
         post_length=post_length,
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},

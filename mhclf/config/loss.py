@@ -55,6 +55,38 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class EvidenceConfig:
+    """Learning from the words that experts marked in train posts.
+
+    Attributes
+    ----------
+    attention_weight : float
+        Largest weight of a loss that draws the last layer's attention to marked words; 0 turns it off.
+    head_weight : float
+        Largest weight of a head that says of each token whether it is marked: an extractive explanation beside the
+        label; 0 leaves it out.
+    ramp : str
+        How the weights grow, as for the contrastive term.
+    ramp_share : float
+        Share of all steps over which they grow.
+    """
+
+    attention_weight: float = 0.0
+    head_weight: float = 0.0
+    ramp: str = "linear"
+    ramp_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.attention_weight < 0 or self.head_weight < 0 or not 0 < self.ramp_share <= 1:
+            raise ConfigError("evidence: needs attention_weight >= 0, head_weight >= 0 and 0 < ramp_share <= 1.")
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is learnt from marked words."""
+        return self.attention_weight > 0 or self.head_weight > 0
+
+
+@dataclass(frozen=True)
 class ContrastiveConfig:
     """The supervised contrastive term.
 

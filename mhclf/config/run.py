@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
-from mhclf.config.loss import ContrastiveConfig, LossConfig
+from mhclf.config.loss import ContrastiveConfig, EvidenceConfig, LossConfig
 from mhclf.config.model import LongPostsConfig, LoraConfig, ModelConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.errors import ConfigError
@@ -121,6 +121,7 @@ class RunConfig:
     lora: LoraConfig = field(default_factory=LoraConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from mhclf.config.model import FROM_START, LongPostsConfig
 from mhclf.data.long_posts import Reading, read_positions
-from mhclf.data.spans import Span
+from mhclf.data.spans import Span, overlap
 from mhclf.errors import ConfigError
 
 CHUNK_POSTS = "chunk_posts"
@@ -38,17 +38,22 @@ class Batch:
         Positions in the table, shape (batch,).
     confidence : Tensor
         Share of annotators behind each label, shape (batch,); NaN where it is not known.
+    marks : Tensor or None
+        Shape (batch, tokens): 1 for tokens that an expert marked, 0 for the post's others, -1 for special tokens,
+        context, padding, and all tokens of a post without evidence.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
     rows: Tensor
     confidence: Tensor
+    marks: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device (Lightning calls this)."""
         inputs = {key: value.to(device) for key, value in self.inputs.items()}
-        return Batch(inputs, self.targets.to(device), self.rows.to(device), self.confidence.to(device))
+        marks = self.marks.to(device) if self.marks is not None else None
+        return Batch(inputs, self.targets.to(device), self.rows.to(device), self.confidence.to(device), marks)
 
 
 def encode_posts(
@@ -102,6 +107,16 @@ def encode_posts(
     return {key: [row[key] for row in rows] for key in rows[0]}
 
 
+def token_marks(places: Sequence[Span], spans: Sequence[Span]) -> list[int]:
+    """Return 1 for tokens that overlap a marked span, 0 for the post's others, -1 for tokens that stand nowhere in it.
+
+    All -1 where nothing is marked.
+    """
+    if not spans:
+        return [-1] * len(places)
+    return [-1 if place == (0, 0) else int(any(overlap(place, span) for span in spans)) for place in places]
+
+
 def _own_offsets(places: Sequence[Any], sequences: Sequence[int | None], own: int) -> list[Span]:
     return [
         (int(place[0]), int(place[1])) if sequence == own else (0, 0)
@@ -126,6 +141,8 @@ class TokenisedPosts(Dataset[int]):
         What is read of longer posts; `truncated` counts those that are not read whole.
     confidence : array, optional
         Share of annotators behind each label, shape (n,).
+    evidence : sequence of spans, optional
+        Marked characters of each post; its tokens are then marked in batches.
 
     Raises
     ------
@@ -142,13 +159,17 @@ class TokenisedPosts(Dataset[int]):
         contexts: Sequence[str] | None = None,
         long: LongPostsConfig = FROM_START,
         confidence: npt.NDArray[Any] | None = None,
+        evidence: Sequence[Sequence[Span]] | None = None,
     ) -> None:
+        self.marks: list[list[int]] | None = None
         self.targets = torch.from_numpy(np.ascontiguousarray(targets))
         known = np.full(len(texts), np.nan) if confidence is None else np.array(confidence, dtype=np.float64)
         self.confidence = torch.from_numpy(known).float()
         self.in_chunks = long.strategy == "chunks"
         if long.strategy == "head":
-            self.truncated = self._read_heads(tokenizer, texts, max_length, contexts)
+            self.truncated = self._read_heads(tokenizer, texts, max_length, contexts, evidence)
+        elif evidence is not None:
+            raise ConfigError(f"evidence: cannot be learnt with --long.strategy {long.strategy}. Use head.")
         elif contexts is not None and any(contexts):
             raise ConfigError(f"long: '{long.strategy}' cannot be read beside contexts. Use --long.strategy head.")
         else:
@@ -163,9 +184,13 @@ class TokenisedPosts(Dataset[int]):
         texts: Sequence[str],
         max_length: int,
         contexts: Sequence[str] | None,
+        evidence: Sequence[Sequence[Span]] | None,
     ) -> int:
         """Keep the start of each post; returns how many are cut."""
-        encoded = encode_posts(tokenizer, texts, max_length, contexts)
+        encoded = encode_posts(tokenizer, texts, max_length, contexts, offsets=evidence is not None)
+        if evidence is not None:
+            places = encoded["offset_mapping"]
+            self.marks = [token_marks(own, spans) for own, spans in zip(places, evidence, strict=True)]
         self.input_ids: list[list[int]] = encoded["input_ids"]
         self.token_type_ids: list[list[int]] | None = encoded.get("token_type_ids")
         self.pieces = [range(row, row + 1) for row in range(len(texts))]
@@ -220,4 +245,11 @@ class TokenisedPosts(Dataset[int]):
         if self.in_chunks:
             owners = [place for place, row in enumerate(rows) for _ in self.pieces[row]]
             inputs[CHUNK_POSTS] = torch.tensor(owners)
-        return Batch(inputs, self.targets[list(rows)], torch.tensor(list(rows)), self.confidence[list(rows)])
+        marks = None
+        if self.marks is not None:
+            marks = torch.full((len(rows), width), -1)
+            for place, row in enumerate(rows):
+                length = len(self.marks[row])
+                where = slice(width - length, width) if left else slice(0, length)
+                marks[place, where] = torch.tensor(self.marks[row])
+        return Batch(inputs, self.targets[list(rows)], torch.tensor(list(rows)), self.confidence[list(rows)], marks)

@@ -101,7 +101,9 @@ def _build_options(config: Any, attention: str) -> dict[str, Any]:
     return options
 
 
-def hidden_states(encoder: nn.Module, batch: dict[str, Tensor], every_layer: bool) -> tuple[Tensor, ...]:
+def hidden_states(
+    encoder: nn.Module, batch: dict[str, Tensor], every_layer: bool, attention: bool = False
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """Run the encoder.
 
     Parameters
@@ -110,16 +112,22 @@ def hidden_states(encoder: nn.Module, batch: dict[str, Tensor], every_layer: boo
         `input_ids` and `attention_mask`, shape (batch, tokens), and what else the encoder takes.
     every_layer : bool
         Return the embeddings and every layer, or the last layer alone.
+    attention : bool
+        Also return the last layer's attention; needs an encoder with eager attention.
 
     Returns
     -------
-    tuple of Tensor
+    states : tuple of Tensor
         Each of shape (batch, tokens, hidden). The last one is `last_hidden_state`, which some families normalise.
+    attention : Tensor or None
+        Shape (batch, heads, tokens, tokens).
     """
-    output = encoder(**batch, output_hidden_states=every_layer, return_dict=True)
+    watched = {"output_attentions": True} if attention else {}
+    output = encoder(**batch, output_hidden_states=every_layer, return_dict=True, **watched)
+    shown = output.attentions[-1] if attention else None
     if not every_layer:
-        return (output.last_hidden_state,)
-    return (*output.hidden_states[:-1], output.last_hidden_state)
+        return (output.last_hidden_state,), shown
+    return (*output.hidden_states[:-1], output.last_hidden_state), shown
 
 
 def longest_input(encoder: nn.Module) -> int | None:

@@ -129,6 +129,20 @@ class ReservationHead(nn.Module):
         return logits
 
 
+class EvidenceHead(nn.Module):
+    """One logit a token: whether an expert would mark it (extractive explanation)."""
+
+    def __init__(self, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(hidden, 1)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return logits of shape (batch, tokens) from states (batch, tokens, hidden)."""
+        logits: Tensor = self.linear(self.dropout(states)).squeeze(-1)
+        return logits
+
+
 def reservation_share(logits: Tensor, reservation: Tensor) -> Tensor:
     """Return the reservation's probability, shape (batch,), from label logits (batch, labels) and its own (batch,)."""
     return torch.cat([logits.float(), reservation.float().unsqueeze(-1)], dim=-1).softmax(dim=-1)[:, -1]

@@ -111,6 +111,29 @@ class AttentionPooling(Pooling):
         return (states * self.weights(states, mask).unsqueeze(-1).to(states.dtype)).sum(dim=1)
 
 
+def pooled_attention(weights: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Return the attention that the pooled tokens pay to each token.
+
+    Parameters
+    ----------
+    weights : Tensor
+        Shape (batch, tokens, tokens): rows attend to columns.
+    mask : Tensor
+        Shape (batch, tokens).
+    pooling : str
+        With `cls` the first token's row, else the mean over the rows of all tokens.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, tokens).
+    """
+    if pooling == "cls":
+        return weights[range(len(weights)), mask.argmax(dim=1)]
+    rows = mask.unsqueeze(-1).to(weights.dtype)
+    return (weights * rows).sum(dim=1) / rows.sum(dim=1)
+
+
 class ChunkPooling(nn.Module):
     r"""One set of summaries a post from those of its chunks, by attention over chunks.
 

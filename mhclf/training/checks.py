@@ -25,6 +25,7 @@ def check_settings(config: RunConfig) -> None:
         (AGGREGATIONS, config.model.aggregation),
         (LOSSES, config.loss.name),
         (RAMPS, config.contrastive.ramp),
+        (RAMPS, config.evidence.ramp),
     ):
         family.get(name)
     model, kind = config.model, config.model.kind
@@ -38,6 +39,8 @@ def check_settings(config: RunConfig) -> None:
             f"model: kind: '{kind}' has one layer. Give --model.aggregation last, and leave frozen_layers and "
             "lora.rank 0."
         )
+    if config.evidence.attention_weight > 0 and kind in {"bilstm", "cnn"}:
+        raise ConfigError(f"evidence: attention_weight: '{kind}' has no attention. Use --evidence.head_weight.")
     if config.lora.rank and (model.frozen_layers or config.optim.layer_decay < 1):
         raise ConfigError("lora: rank: adapters go without --model.frozen_layers and --optim.layer_decay.")
     if kind == "tfidf_lr" and config.auxiliary:
@@ -60,6 +63,10 @@ def check_data(config: RunConfig, table: PostTable) -> None:
         raise ConfigError(
             f"{table.config.name}: loss: soft_labels: needs the share of annotators behind each label. "
             "Name its column as 'columns: confidence', or leave soft_labels off."
+        )
+    if config.evidence.on and not any(rationale.spans for rationale in train.rationales):
+        raise ConfigError(
+            f"{table.config.name}: evidence: no train post has words that an expert marked. Choose another recipe."
         )
     if config.contrastive.ordinal and table.config.task != "ordinal":
         raise ConfigError(f"{table.config.name}: contrastive: ordinal: is for ordered labels. Leave it off.")

@@ -31,8 +31,10 @@ def resolve_precision(config: TrainerConfig) -> str:
     return "bf16" if supported else "fp32"
 
 
-def resolve_attention(model: ModelConfig, trainer: TrainerConfig, max_length: int) -> str:
-    """Return the attention kernel for `auto`."""
+def resolve_attention(model: ModelConfig, trainer: TrainerConfig, max_length: int, watched: bool = False) -> str:
+    """Return the attention kernel for `auto`; the one that shows its weights where they are `watched`."""
+    if watched:
+        return "eager"
     if model.attention != "auto":
         return model.attention
     return "eager" if not uses_gpu(trainer) and max_length <= _EAGER_LENGTH else "sdpa"

@@ -58,6 +58,7 @@ def build_network(table: PostTable, config: RunConfig, source: EncoderSource, at
         model.initial_gate,
         model.abstain,
         config.long.strategy == "chunks",
+        config.evidence.head_weight > 0,
     )
     # Encoders come from the library in evaluation mode, and Lightning keeps the mode it finds.
     return ClassifierNetwork(encoder, parts).train()
@@ -70,7 +71,7 @@ def build_plan(
     auxiliary: Sequence[AuxiliaryTask],
 ) -> ClassificationPlan:
     """Build the plan of a network for a table of train rows."""
-    objective = Objective(train_facts(table), config.loss, config.contrastive)
+    objective = Objective(train_facts(table), config.loss, config.contrastive, config.evidence)
     return ClassificationPlan(
         network,
         objective,
@@ -83,11 +84,14 @@ def build_plan(
 
 
 def tokenise(
-    tokenizer: PreTrainedTokenizerBase, table: PostTable, config: RunConfig, max_length: int
+    tokenizer: PreTrainedTokenizerBase, table: PostTable, config: RunConfig, max_length: int, learn: bool = False
 ) -> TokenisedPosts:
-    """Tokenise the rows of a table as the run reads them."""
+    """Tokenise the rows of a table as the run reads them; `learn` keeps what is learnt from marked words."""
+    evidence = [rationale.spans for rationale in table.rationales] if learn and config.evidence.on else None
     confidence = table.frame["confidence"].to_numpy() if config.loss.soft_labels else None
-    return TokenisedPosts(tokenizer, table.texts, table.targets, max_length, table.contexts, config.long, confidence)
+    return TokenisedPosts(
+        tokenizer, table.texts, table.targets, max_length, table.contexts, config.long, confidence, evidence
+    )
 
 
 def train_network(
@@ -112,7 +116,7 @@ def train_network(
     quiet_lightning()
     tokenizer = load_tokenizer(source)
     train = table.part("train")
-    train_posts = tokenise(tokenizer, train, config, max_length)
+    train_posts = tokenise(tokenizer, train, config, max_length, learn=True)
     network = build_network(table, config, source, attention)
     positions = longest_input(network.encoder)
     if positions is not None and max_length > positions:

@@ -38,7 +38,7 @@ def fit_table(table: PostTable, config: RunConfig) -> Run:
     check_data(config, table)
     source: EncoderSource = resolve_encoder(config.encoder)
     max_length = table.config.max_length
-    attention = resolve_attention(config.model, config.trainer, max_length)
+    attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
     devices = range(torch.cuda.device_count())
     with tempfile.TemporaryDirectory(prefix="mhclf-") as folder, torch.random.fork_rng(devices):
         fitted = fit_network(table, config, source, attention, max_length, RunFolder(Path(folder)), lambda: None)

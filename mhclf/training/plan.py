@@ -81,7 +81,9 @@ class ClassificationPlan(lightning.LightningModule):
         part = batch_idx % self.trainer.accumulate_grad_batches + self.global_rank * 1000
         torch.manual_seed(self.seed_value * 1_000_003 + self.global_step + part * 1_000_000_007)
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
-        parts = self.objective(self.network(batch.inputs), Targets(batch.targets, batch.confidence), progress)
+        watched = batch.marks is not None and self.objective.evidence.attention_weight > 0
+        output = self.network(batch.inputs, watch_attention=watched)
+        parts = self.objective(output, Targets(batch.targets, batch.confidence), progress, batch.marks)
         loss = parts.total
         if self.auxiliary:
             losses = [task.loss(self.network, self.global_step, self.device) for task in self.auxiliary]
@@ -160,4 +162,12 @@ def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: floa
 
 def _detached(parts: LossParts, total: Tensor) -> LossParts:
     contrastive = parts.contrastive.detach() if parts.contrastive is not None else None
-    return LossParts(total.detach(), parts.classification.detach(), contrastive, parts.contrastive_weight)
+    evidence = parts.evidence.detach() if parts.evidence is not None else None
+    return LossParts(
+        total.detach(),
+        parts.classification.detach(),
+        contrastive,
+        parts.contrastive_weight,
+        evidence,
+        parts.evidence_weight,
+    )

@@ -197,7 +197,7 @@ def _carry_out(
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     max_length = int(config.max_length or data.table.config.max_length)
-    attention = resolve_attention(config.model, config.trainer, max_length)
+    attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
     folder.write_config(config)
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
     folder.write_json("data_manifest.json", _with_survey(data, source, config))
@@ -249,7 +249,7 @@ def _carry_out(
 def _help_train(config: RunConfig, source: EncoderSource, data: PreparedData, folder: RunFolder) -> RunOutcome:
     """Take part in the training of another process, which alone writes the run folder."""
     max_length = int(config.max_length or data.table.config.max_length)
-    attention = resolve_attention(config.model, config.trainer, max_length)
+    attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
     train_network(data.table, config, source, attention, max_length, folder, lambda: None, data.auxiliary)
     return RunOutcome(folder.path, (), was_complete=False)
 

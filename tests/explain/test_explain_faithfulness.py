@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from explain.faithfulness import CURVE, METRICS, SHARES, faithfulness, orders, taken, variants
+from explain.faithfulness import CURVE, METRICS, SHARES, faithfulness, orders, random_sets, taken, variants
 from explain.model import Target
 from explain.reading import ReadPost
 from mhclf.data.spans import words
@@ -48,7 +48,8 @@ def post_of(count):
 
 def test_comprehensiveness_and_sufficiency_by_hand():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
-    found = faithfulness(model, post, Target(0), [3.0, 0.0, 2.0, 1.0])
+    sets = random_sets(model, post, Target(0))
+    found = faithfulness(model, post, Target(0), [3.0, 0.0, 2.0, 1.0], sets=sets, curves=True)
     # Of four words 1, 5, 10 and 20 % are one word, 50 % are two: losses .3 four times, then .5.
     assert found.comprehensiveness == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.5])
     assert found.sufficiency == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.1])
@@ -67,7 +68,10 @@ def test_comprehensiveness_and_sufficiency_by_hand():
 
 def test_a_better_order_is_more_faithful():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
-    good, bad = (faithfulness(model, post, Target(0), scores).values for scores in ([3, 0, 2, 1], [0, 3, 1, 2]))
+    good, bad = (
+        faithfulness(model, post, Target(0), scores, sets=random_sets(model, post, Target(0)), curves=True).values
+        for scores in ([3, 0, 2, 1], [0, 3, 1, 2])
+    )
     for metric, more_is_better in METRICS.items():
         if metric not in {"leave_one_out_tau", "flip_rate"}:
             assert (good[metric] > bad[metric]) == more_is_better, metric
@@ -75,7 +79,9 @@ def test_a_better_order_is_more_faithful():
 
 def test_scores_of_zero_foretell_nothing():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
-    assert faithfulness(model, post, Target(0), [0.0] * 4).values["infidelity"] == pytest.approx(1.0)
+    sets = random_sets(model, post, Target(0))
+    assert faithfulness(model, post, Target(0), [0.0] * 4, sets=sets).values["infidelity"] == pytest.approx(1.0)
+    assert np.isnan(faithfulness(model, post, Target(0), [0.0] * 4).values["infidelity"])
 
 
 def test_leave_one_out_tau_is_kendall_s():

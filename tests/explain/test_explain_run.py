@@ -87,6 +87,7 @@ def test_records_are_means_and_paired_differences(explained):
     numbers = pd.read_parquet(explained.folder / "fidelity.parquet")
     found = {(r.method, r.metric): r for r in explained.records if r.slice == "all"}
     assert {metric for _, metric in found} == set(HIGHER_IS_BETTER)
+    assert found["random", "deletion_auc"].n == 0, "the curves were not asked for"
     wide = numbers.pivot_table(index="id", columns="method", values="auprc")
     for method in METHODS:
         record = found[method, "auprc"]

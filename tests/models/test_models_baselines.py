@@ -65,4 +65,5 @@ def test_a_saved_baseline_is_rebuilt_from_its_configuration(baseline, kind, tmp_
         name: value.shape for name, value in model.state_dict().items()
     }
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    assert len(hidden_states(model, batch, every_layer=False)) == 1
+    states, attention = hidden_states(model, batch, every_layer=False)
+    assert len(states) == 1 and attention is None

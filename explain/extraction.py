@@ -1,0 +1,44 @@
+"""The extractive explanation of a run that has learnt from marked words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from explain.attribution import METHODS, WordScores
+from explain.model import ExplainedModel, Target, TokenRow
+from explain.reading import ReadPost
+from mhclf.errors import RunError
+
+
+@METHODS.register("rationale_head")
+def rationale_head(
+    model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
+) -> list[WordScores]:
+    """Return the probability that an expert would mark each word, the mean over its tokens; the same for any target.
+
+    Raises
+    ------
+    RunError
+        If the run has no such head.
+    """
+    if model.network.evidence is None:
+        raise RunError(f"{model.run.folder}: has no head for evidence. Train it with --method rationale_head.")
+    found: list[WordScores] = [WordScores(np.zeros(0))] * len(posts)
+    lengths = [len(post.ids) for post in posts]
+
+    def work(part: Sequence[int]) -> None:
+        rows = [TokenRow(posts[number].ids, posts[number].types) for number in part]
+        with torch.no_grad():
+            evidence = model.network(model.batch(rows)).evidence
+        assert evidence is not None
+        scores = evidence.float().sigmoid().cpu()
+        for place, number in enumerate(part):
+            post = posts[number]
+            own = scores[place, model.place(lengths[number], scores.shape[1])]
+            sizes = post.word_scores(np.ones(lengths[number]))
+            found[number] = WordScores(post.word_scores(own.tolist()) / np.maximum(sizes, 1), {"unit": "probability"})
+
+    model.network.eval()
+    model.in_batches(sorted(range(len(posts)), key=lambda number: -lengths[number]), lengths, work)
+    return found
