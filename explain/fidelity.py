@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from explain.faithfulness import faithfulness, random_sets
 from explain.methods import attribute
 from explain.model import ExplainedModel, Target
 from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
-from explain.plausibility import fit_cuts, marked_words, plausibility
+from explain.plausibility import Cuts, fit_cuts, marked_words, plausibility
 from explain.reading import ReadPost, read_posts
 from mhclf.data.spans import Span
 from mhclf.data.table import PostTable
@@ -35,6 +35,9 @@ CORE_METHODS = (
     "occlusion",
     "random",
 )
+
+SECOND = "second_annotator"
+"""What a second person marked, in the place of a method."""
 
 HIGHER_IS_BETTER = dict.fromkeys(PLAUSIBILITY_METRICS, True) | FAITHFULNESS_METRICS
 
@@ -136,6 +139,7 @@ def explain_items(
     seed: int = 0,
     faithful: bool = True,
     curves: bool = False,
+    second: Mapping[str, tuple[Span, ...]] | None = None,
 ) -> Explained:
     """Attribute items by each method and measure plausibility and faithfulness.
 
@@ -152,6 +156,9 @@ def explain_items(
         Measure faithfulness, too (20 forward passes an item and method, and 50 an item).
     curves : bool
         Measure deletion and insertion curves, too (22 more an item and method).
+    second : mapping, optional
+        Post id -> what a second annotator marked: held against the first one's marks as the method `SECOND`, the
+        ceiling of plausibility.
 
     Raises
     ------
@@ -204,8 +211,29 @@ def explain_items(
                 values |= measured.values
             identity = {"id": item.id, "group": item.group, "target": run.labels[item.label], "correct": item.correct}
             rows.append(identity | {"method": method} | values)
+    if second:
+        rows += _second_annotator(run, chosen, posts, golds, second)
     counts["not_converged"] = unconverged
     return Explained(pd.DataFrame(frames), pd.DataFrame(rows), counts)
+
+
+def _second_annotator(
+    run: Run,
+    items: Sequence[Item],
+    posts: Sequence[ReadPost],
+    golds: Sequence[npt.NDArray[np.bool_]],
+    second: Mapping[str, tuple[Span, ...]],
+) -> list[dict[str, object]]:
+    """Return plausibility of one person's marks against the other's; of equal length and cut at the marks."""
+    rows: list[dict[str, object]] = []
+    for item, post, gold in zip(items, posts, golds, strict=True):
+        if item.id in second:
+            marks = marked_words(post.words, second[item.id])[post.seen].astype(np.float64)
+            share = float(marks.mean()) if len(marks) else 0.0
+            values = plausibility(marks, gold[post.seen], Cuts(share, 0.5))
+            identity = {"id": item.id, "group": item.group, "target": run.labels[item.label], "correct": item.correct}
+            rows.append(identity | {"method": SECOND} | values)
+    return rows
 
 
 def _attribute(run: Run, items: Sequence[Item], method: str, seed: int) -> list[Attribution]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from explain.attribution import METHODS
-from explain.fidelity import CORE_METHODS, Explained, Item, explain_items, items_of
+from explain.fidelity import CORE_METHODS, SECOND, Explained, Item, explain_items, items_of
 from explain.figures import fidelity_heat_map
 from explain.page import cards, write_explanations
 from explain.summary import (
@@ -22,6 +22,7 @@ from explain.summary import (
 )
 from explain.tables import fidelity_table, split_table
 from mhclf.config.run import short_name
+from mhclf.data.second_opinion import second_spans
 from mhclf.errors import RunError
 from mhclf.results.files import write_text
 from mhclf.results.style import save
@@ -118,7 +119,8 @@ def explain_run(
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
     items = items_of(run, prepared.table.part(split), limit, seed)
     validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
-    found = explain_items(run, items, validation, chosen_methods(run, methods), seed, faithful, curves)
+    second = second_spans(config.data, prepared.table, config.data_root)
+    found = explain_items(run, items, validation, chosen_methods(run, methods), seed, faithful, curves, second)
     identity = {
         "run": folder.name,
         "dataset": prepared.table.config.name,
@@ -155,7 +157,7 @@ def _write(
     write_text(folder / "fidelity.json", json.dumps(counts, indent=1) + "\n")
     (folder / "figures").mkdir(exist_ok=True)
     picture = save(fidelity_heat_map(records), folder / "figures" / "fidelity.png")
-    best = _best_method(records)
+    best = best_method(records)
     write_explanations(
         folder / "explanations.html",
         f"Explanations of {folder.name}",
@@ -180,8 +182,10 @@ def reason_sentence(counts: dict[str, object], method: str) -> str:
     )
 
 
-def _best_method(records: Sequence[FidelityRecord]) -> str:
-    whole = [r for r in records if r.slice == "all" and r.metric == "auprc" and r.method != "random"]
+def best_method(records: Sequence[FidelityRecord]) -> str:
+    """Return the method with the highest AUPRC, people and chance left out."""
+    unfit = {"random", SECOND}
+    whole = [r for r in records if r.slice == "all" and r.metric == "auprc" and r.method not in unfit]
     return max(whole, key=lambda record: record.value or 0.0).method
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from explain.run import RunFidelity, explain_run, read_run_fidelity, reason_sentence
+from explain.run import RunFidelity, best_method, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers
 from explain.tables import fidelity_table, split_table
 from mhclf.config.run import RunConfig
@@ -74,11 +74,7 @@ def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
     parts = [f"# {suite.title or suite.name}\n", *(f"{note}\n" for note in suite.notes)]
     for own, counts in read_suite_fidelity(records):
         parts.append(to_markdown(fidelity_table(own, counts)))
-        best = max(
-            (r for r in own if r.slice == "all" and r.metric == "auprc" and r.method != "random"),
-            key=lambda record: record.value or 0.0,
-        )
-        sentences = [*answers(own), reason_sentence(counts, best.method)]
+        sentences = [*answers(own), reason_sentence(counts, best_method(own))]
         parts.append("".join(f"- {sentence}\n" for sentence in sentences))
         parts.append(to_markdown(split_table(own)))
     parts.append(f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.\n")

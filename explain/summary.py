@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from explain.fidelity import HIGHER_IS_BETTER
+from explain.fidelity import HIGHER_IS_BETTER, SECOND
 from mhclf.config.structure import from_mapping
 from mhclf.errors import RunError
 from mhclf.evaluation import bootstrap_interval, holm, paired_means
@@ -154,7 +154,9 @@ def right_for_the_right_reason(numbers: pd.DataFrame, method: str, least: float 
 
 def answers(records: Sequence[FidelityRecord]) -> list[str]:
     """Return, from the numbers of one data set, what a reader asks: sober sentences with n, interval and p."""
-    whole = [record for record in records if record.slice == "all" and record.value is not None]
+    whole = [
+        record for record in records if record.slice == "all" and record.value is not None and record.method != SECOND
+    ]
     found = {(record.method, record.metric): record for record in whole}
     sentences = []
     attention = found.get(("attention", "auprc"))
@@ -168,6 +170,14 @@ def answers(records: Sequence[FidelityRecord]) -> list[str]:
                 f"`{best.method}` {question} ({metric} {best.value:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}]; next "
                 f"`{second.method}` {second.value:.3f})."
             )
+    human = next((r for r in records if (r.method, r.metric, r.slice) == (SECOND, "f1_own_length", "all")), None)
+    if human is not None and human.value is not None:
+        sentences.append(
+            f"Ceiling: a second annotator's marks reach a token F1 of {human.value:.3f} "
+            f"[{human.ci_low:.3f}, {human.ci_high:.3f}] against the first one's (n = {human.n})."
+        )
+    else:
+        sentences.append("No ceiling: the set has one annotator's marks only.")
     layers = found.get(("layer_attentive_attention", "auprc"))
     if layers is not None and layers.vs_attention is not None:
         sentences.append(f"Layer-attentive against last-layer attention (AUPRC): {_compared(layers.vs_attention)}.")

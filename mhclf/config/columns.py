@@ -109,11 +109,18 @@ class RationaleConfig:
         `token_spans` ([start, end] pairs of white-space words).
     separators : str
         Characters that may part several phrases in one cell; the whole cell is tried first.
+    second : str
+        File with what a second annotator marked: the same id and evidence columns, phrases.
     """
 
     column: str | dict[str, str]
     kind: Literal["phrases", "char_spans", "token_spans"] = "phrases"
     separators: str = ",;"
+    second: str = ""
+
+    def __post_init__(self) -> None:
+        if self.second and (self.kind != "phrases" or not isinstance(self.column, str)):
+            raise ConfigError("rationale: second: is read for one column of phrases. Leave it out otherwise.")
 
     @property
     def columns(self) -> tuple[tuple[str | None, str], ...]:

@@ -43,7 +43,7 @@ def test_files(tmp_path):
         ("pooling=mean", "space: model.pooling: give two or more different values, or a range low..high."),
         ("lr=0..1,optim.lr=0..2", "space: 'optim.lr' stands twice."),
         ("batch.size=a|b", "space: batch.size"),
-        ("dropout=0..2", "model: dropout: is 2.0, expected a share from 0 to below 1."),
+        ("model.dropout=0..2", "model: dropout: is 2.0, expected a share from 0 to below 1."),
     ],
 )
 def test_wrong_spaces_are_told(text, message):

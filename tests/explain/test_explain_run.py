@@ -21,6 +21,8 @@ from mhclf.config.run import RunConfig
 from mhclf.config.suite import GridConfig, SuiteConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
+from mhclf.data.second_opinion import second_spans
+from mhclf.data.spans import words as split_words
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.results.tables import to_markdown
 from mhclf.training.run import run
@@ -68,7 +70,7 @@ def test_numbers_follow_from_the_saved_attributions(explained):
     numbers = pd.read_parquet(explained.folder / "fidelity.parquet")
     table = load_table("demo")
     place = {identifier: row for row, identifier in enumerate(table.frame["id"].astype(str))}
-    assert set(numbers["method"]) == set(METHODS)
+    assert set(numbers["method"]) == {*METHODS, "second_annotator"}
     checked = 0
     for row in attributions.itertuples():
         own = numbers[(numbers["id"] == row.id) & (numbers["method"] == row.method)].iloc[0]
@@ -104,6 +106,24 @@ def test_a_method_that_is_faithful_by_construction_beats_chance(explained):
     values = {r.method: r.value for r in explained.records if r.slice == "all" and r.metric == "leave_one_out_tau"}
     assert values["occlusion"] == pytest.approx(1.0)
     assert abs(values["random"]) < 0.3
+
+
+def test_the_second_annotator_is_the_ceiling(explained):
+    numbers = pd.read_parquet(explained.folder / "fidelity.parquet")
+    rows = numbers[numbers["method"] == "second_annotator"]
+    table = load_table("demo")
+    place = {identifier: row for row, identifier in enumerate(table.frame["id"].astype(str))}
+    spans = second_spans("demo", table, None)
+    row = rows.iloc[0]
+    words = split_words(table.texts[place[row["id"]]])
+    first, second = (
+        marked_words(words, marks) for marks in (table.rationales[place[row["id"]]].spans, spans[row["id"]])
+    )
+    if row["f1_own_length"] == 1:
+        assert (first & second).any()
+    methods = numbers[numbers["method"] != "second_annotator"].groupby("method")["auprc"].mean()
+    assert rows["auprc"].mean() > methods.max()
+    assert any(sentence.startswith("Ceiling: ") for sentence in answers(explained.records))
 
 
 def test_it_is_read_back_and_repeated(explained):
@@ -184,8 +204,9 @@ def test_answers_by_hand():
     assert "higher" in sentences[0] and "n = 40" in sentences[0]
     assert sentences[1].startswith("`layer_attentive_attention` agrees best with experts (auprc 0.6")
     assert sentences[2].startswith("`random` is the most faithful")
-    assert "higher" in sentences[3]
-    assert sentences[4].endswith("over 4 methods: -1.00 (Spearman).")
+    assert sentences[3] == "No ceiling: the set has one annotator's marks only."
+    assert "higher" in sentences[4]
+    assert sentences[5].endswith("over 4 methods: -1.00 (Spearman).")
     reason = right_for_the_right_reason(numbers, "layer_attentive_attention")
     assert reason["n"] == 40 and reason["both"] <= min(reason["correct"], reason["plausible"])
     assert isinstance(records[0], FidelityRecord)
