@@ -76,7 +76,7 @@ def one_run(arguments: argparse.Namespace) -> int:
 
 def suite(arguments: argparse.Namespace) -> int:
     """Carry out the cells of a suite, explain those that are not explained yet, write records and table."""
-    from explain.suite import explain_suite, suite_page
+    from explain.suite import explain_suite, suite_latex, suite_page
     from mhclf.config.suite import read_suite, suite_cells
     from mhclf.results.files import write_text
 
@@ -87,6 +87,7 @@ def suite(arguments: argparse.Namespace) -> int:
         explain_suite(cells, records, arguments.methods.split(","), arguments.limit, arguments.data_root)
     command = f"python experiments/explain.py --suite {config.name}"
     table = write_text(HERE / "tables" / f"{config.name}.md", suite_page(config, records, command))
+    write_text(HERE / "tables" / f"{config.name}.tex", suite_latex(records))
     print(f"records: {records}\ntable:   {table}")
     return 0
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from explain.attribution import METHODS, WordScores
+from explain.attribution import METHODS, Method, WordScores
 from explain.model import ExplainedModel, Target, TokenRow
 from explain.reading import ReadPost
-from mhclf.errors import RunError
+from mhclf.errors import ConfigError, RunError
 from mhclf.models.aggregation import Aggregated
 from mhclf.models.pooling import pooled_attention
 
@@ -111,8 +111,9 @@ def value_projections(encoder: nn.Module) -> list[nn.Linear]:
     ]
 
 
-def _attention_method(name: str, find: Callable[[ExplainedModel, Seen], Tensor], settings: dict[str, object]) -> None:
-    @METHODS.register(name)
+def attention_method(find: Callable[[ExplainedModel, Seen], Tensor], settings: dict[str, object]) -> Method:
+    """Return the method that scores tokens by a function of one forward pass."""
+
     def method(
         model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
     ) -> list[WordScores]:
@@ -132,12 +133,30 @@ def _attention_method(name: str, find: Callable[[ExplainedModel, Seen], Tensor],
         model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work, 0.25)
         return [item for item in found if item is not None]
 
-    method.__doc__ = find.__doc__
+    return method
 
 
-_attention_method("attention", layer_attention(-1, None), {"layer": "last", "heads": "mean"})
-_attention_method("attention_rollout", rollout, {"heads": "mean", "residual": 0.5})
-_attention_method("layer_attentive_attention", layer_attentive, {"heads": "mean", "layers": "learnt contributions"})
+METHODS.register("attention")(attention_method(layer_attention(-1, None), {"layer": "last", "heads": "mean"}))
+METHODS.register("attention_rollout")(attention_method(rollout, {"heads": "mean", "residual": 0.5}))
+METHODS.register("layer_attentive_attention")(
+    attention_method(layer_attentive, {"heads": "mean", "layers": "learnt contributions"})
+)
+
+
+def attention_at(model: ExplainedModel, layer: int, head: int | None) -> Method:
+    """Return the method that takes the attention of one layer (from 1) and head (from 1, None for their mean).
+
+    Raises
+    ------
+    ConfigError
+        If the encoder has no such layer or head.
+    """
+    config = model.network.encoder.config
+    layers, heads = int(config.num_hidden_layers), int(config.num_attention_heads)
+    if not 1 <= layer <= layers or (head is not None and not 1 <= head <= heads):
+        raise ConfigError(f"attention: the encoder has layers 1 to {layers} with heads 1 to {heads}.")
+    own = None if head is None else head - 1
+    return attention_method(layer_attention(layer - 1, own), {"layer": layer, "heads": head or "mean"})
 
 
 @METHODS.register("value_weighted_attention")

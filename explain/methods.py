@@ -1,5 +1,6 @@
 """The one call that explains posts by any of the methods."""
 
+import re
 from collections.abc import Sequence
 
 # Methods register themselves when their files are imported.
@@ -10,12 +11,15 @@ import explain.floors
 import explain.gradients
 import explain.perturbation
 import explain.relevance  # noqa: F401
+from explain.attention import attention_at
 from explain.attribution import METHODS, Attribution
 from explain.model import ExplainedModel, Target
 from explain.reading import read_posts
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 from mhclf.training.saved import Run
+
+_ATTENTION_AT = re.compile(r"attention_layer(\d+)(?:_head(\d+))?")
 
 
 def attribute(
@@ -36,7 +40,8 @@ def attribute(
     texts : sequence of str
         Posts, as they are given to the model.
     method : str
-        A name in `explain.attribution.METHODS`.
+        A name in `explain.attribution.METHODS`; or `attention_layer3` and `attention_layer3_head7` for one layer and
+        head, counted from 1.
     target : str or sequence of str, optional
         The label to explain, for all posts or for each; its most probable one when empty.
     against : str, optional
@@ -58,7 +63,8 @@ def attribute(
     """
     if isinstance(texts, str):
         raise ConfigError("texts: give a list of posts, such as ['my post'].")
-    explain = METHODS.get(method)
+    named = _ATTENTION_AT.fullmatch(method)
+    explain = None if named else METHODS.get(method)
     names = [target] * len(texts) if target is None or isinstance(target, str) else list(target)
     if len(names) != len(texts):
         raise ConfigError(f"target: {len(names)} labels for {len(texts)} posts. Give one label, or one for each post.")
@@ -76,6 +82,9 @@ def attribute(
     ]
     if any(item.label == item.against for item in targets):
         raise ConfigError("against: is the label that is explained. Give another, or name the target.")
+    if explain is None:
+        assert named is not None
+        explain = attention_at(model, int(named[1]), int(named[2]) if named[2] else None)
     results = explain(model, posts, targets, seed)
     return [
         Attribution(

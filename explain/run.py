@@ -65,7 +65,8 @@ def chosen_methods(run: Run, names: Sequence[str]) -> tuple[str, ...]:
             fitting = [name for name in METHODS if name not in unfit]
             found += LINEAR_METHODS if run.linear is not None else fitting
         else:
-            METHODS.get(name)
+            if not name.startswith("attention_layer"):
+                METHODS.get(name)
             found.append(name)
     return tuple(dict.fromkeys(found))
 

@@ -15,7 +15,7 @@ from mhclf.config.structure import from_mapping
 from mhclf.config.suite import SuiteConfig
 from mhclf.errors import RunError
 from mhclf.results.files import write_text
-from mhclf.results.tables import to_markdown
+from mhclf.results.tables import to_latex, to_markdown
 from mhclf.training.run import run
 
 logger = logging.getLogger(__name__)
@@ -79,3 +79,12 @@ def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
         parts.append(to_markdown(split_table(own)))
     parts.append(f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.\n")
     return "\n".join(parts)
+
+
+def suite_latex(records: Path) -> str:
+    """Return the fidelity tables of a suite as LaTeX (booktabs), from its committed records alone."""
+    tables = [
+        to_latex(fidelity_table(own, counts), f"tab:fidelity-{own[0].dataset}")
+        for own, counts in read_suite_fidelity(records)
+    ]
+    return "\n".join(tables)

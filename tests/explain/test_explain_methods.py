@@ -15,6 +15,7 @@ from explain.model import ExplainedModel, Target, TokenRow
 from explain.perturbation import sentence_numbers
 from explain.reading import read_posts
 from explain.relevance import held_still
+from explain.sensitivity import max_sensitivity
 from mhclf.config.loss import ContrastiveConfig
 from mhclf.config.model import LongPostsConfig, ModelConfig
 from mhclf.config.run import RunConfig
@@ -357,3 +358,35 @@ def test_word_methods_explain_the_linear_model_and_others_say_why_not(linear):
     for method in ("attention", "integrated_gradients", "layer_relevance"):
         with pytest.raises(RunError, match="linear baseline and has no network"):
             attribute(linear, POSTS, method=method)
+
+
+def test_any_layer_and_head_can_be_asked(trained_run):
+    loaded = trained_run()
+    model = ExplainedModel(loaded)
+    (post,) = read_posts(loaded, POSTS[:1])
+    with torch.no_grad():
+        seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+    size = len(post.ids)
+    for name, weights in (
+        ("attention_layer1", seen.attentions[0][0].mean(dim=0)),
+        ("attention_layer2_head1", seen.attentions[1][0, 0]),
+    ):
+        expected = post.word_scores(weights[:size, :size].mean(dim=0).numpy())
+        found = attribute(loaded, POSTS[:1], method=name)[0]
+        assert found.method == name and found.scores == pytest.approx(expected.tolist(), abs=1e-6)
+    with pytest.raises(ConfigError) as error:
+        attribute(loaded, POSTS[:1], method="attention_layer3")
+    assert str(error.value) == "attention: the encoder has layers 1 to 2 with heads 1 to 2."
+
+
+def test_sensitivity_grows_with_the_radius_and_leaves_the_model_alone(trained_run):
+    loaded = trained_run()
+    before = loaded.parts()[0].encoder.get_input_embeddings().weight.clone()
+    small, large = (
+        max_sensitivity(loaded, POSTS, "input_x_gradient", "work", radius=radius, draws=3) for radius in (0.001, 0.1)
+    )
+    assert torch.equal(loaded.parts()[0].encoder.get_input_embeddings().weight, before)
+    assert small.shape == (3,) and (small > 0).all() and (small < large).all()
+    assert (max_sensitivity(loaded, POSTS, "random", "work") == 0).all(), "random scores do not look at the model"
+    with pytest.raises(ConfigError, match="needs radius > 0"):
+        max_sensitivity(loaded, POSTS, "saliency", "work", radius=0)
