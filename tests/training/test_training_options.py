@@ -249,3 +249,11 @@ def test_an_auxiliary_set_is_learnt_without_the_held_out_posts(tiny_config, tiny
     manifest = json.loads((outcome.folder / "data_manifest.json").read_text())
     assert manifest["auxiliary"]["tiny_multilabel"]["rows"] == len(data.auxiliary[0])
     assert load_run(outcome.folder).labels == ("body", "work", "people")
+
+
+def test_an_auxiliary_set_learns_by_likelihood_whatever_the_main_loss_is(tiny_config, tiny_multilabel):
+    config = tiny_config(
+        auxiliary=(str(tiny_multilabel),), batch=BatchConfig(size=7, per_class=2), **OPTIONS["gamblers"]
+    )
+    losses = [float(row["loss"]) for row in log(run(config)) if row["kind"] == "step"]
+    assert np.isfinite(losses).all()
