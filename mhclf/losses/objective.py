@@ -13,12 +13,16 @@ from mhclf.models.network import NetworkOutput
 
 @dataclass(frozen=True)
 class LossParts:
-    """A loss over the posts of all processes and what it is made of; `contrastive` is unweighted."""
+    """A loss over the posts of all processes and what it is made of; parts are unweighted.
+
+    `auxiliary` is the mean over auxiliary tasks, where there are any.
+    """
 
     total: Tensor
     classification: Tensor
     contrastive: Tensor | None
     contrastive_weight: float
+    auxiliary: Tensor | None = None
 
 
 @dataclass(frozen=True)

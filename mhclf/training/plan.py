@@ -82,16 +82,27 @@ class ClassificationPlan(lightning.LightningModule):
         torch.manual_seed(self.seed_value * 1_000_003 + self.global_step + part * 1_000_000_007)
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         parts = self.objective(self.network(batch.inputs), Targets(batch.targets, batch.confidence), progress)
-        loss = parts.total
+        loss, auxiliary = parts.total, None
         if self.auxiliary:
             losses = [task.loss(self.network, self.global_step, self.device) for task in self.auxiliary]
-            loss = loss + self.auxiliary_weight * torch.stack(losses).mean()
+            auxiliary = torch.stack(losses).mean()
+            loss = loss + self.auxiliary_weight * auxiliary
         if not torch.isfinite(loss):
             raise LossNotFiniteError(self.global_step, batch.rows.tolist())
-        parts = _detached(parts, loss)
+        parts = _detached(parts, loss, auxiliary)
         if self.trainer.loggers:
-            self.log("train/loss", parts.total)
+            self._tell_loggers(parts)
         return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
+
+    def _tell_loggers(self, parts: LossParts) -> None:
+        self.log("train/loss", parts.total)
+        self.log("train/loss/classification", parts.classification)
+        if parts.contrastive is not None:
+            self.log("train/loss/contrastive", parts.contrastive)
+            self.log("train/contrastive_weight", parts.contrastive_weight)
+        if parts.auxiliary is not None:
+            self.log("train/loss/auxiliary", parts.auxiliary)
+        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep logits and targets until the epoch's end."""
@@ -123,16 +134,14 @@ class ClassificationPlan(lightning.LightningModule):
         """AdamW, linear schedule: no decay for biases and norms, an own rate for new parts, lower layers slower."""
         optim = self.optim
         heads = [parameter for task in self.auxiliary for parameter in task.parameters()]
-        groups = [{"params": [*self.network.new_parameters(), *heads], "lr": optim.head_lr}]
+        groups = _decayed_or_not([*self.network.new_parameters(), *heads], optim.head_lr)
         if optim.layer_decay < 1:
             blocks = encoder_blocks(self.network.encoder)
         else:
             blocks = [list(self.network.encoder.parameters())]
         for depth, block in enumerate(blocks):
             rate = optim.lr * optim.layer_decay ** (len(blocks) - 1 - depth)
-            learnt = [parameter for parameter in block if parameter.requires_grad]
-            groups.append({"params": [p for p in learnt if p.ndim > 1], "lr": rate})
-            groups.append({"params": [p for p in learnt if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+            groups += _decayed_or_not([parameter for parameter in block if parameter.requires_grad], rate)
         # The rate that is logged is the first group's: the top of the encoder, or the new parts of a frozen one.
         groups = [group for group in groups[::-1] if group["params"]]
         fused = self.device.type in {"cpu", "cuda"}
@@ -147,6 +156,14 @@ class ClassificationPlan(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.optim.gradient_clip)
 
 
+def _decayed_or_not(parameters: list[torch.nn.Parameter], rate: float) -> list[dict[str, Any]]:
+    """Return two groups: weights, and what has one dimension or none (biases, norms, gates), which does not decay."""
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "lr": rate},
+        {"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0.0},
+    ]
+
+
 def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> dict[str, Any]:
     """Return what Lightning takes: rates that grow over the share `warmup` of all steps, then fall to zero."""
     total = max(1, steps)
@@ -158,6 +175,6 @@ def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: floa
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
 
 
-def _detached(parts: LossParts, total: Tensor) -> LossParts:
-    contrastive = parts.contrastive.detach() if parts.contrastive is not None else None
-    return LossParts(total.detach(), parts.classification.detach(), contrastive, parts.contrastive_weight)
+def _detached(parts: LossParts, total: Tensor, auxiliary: Tensor | None) -> LossParts:
+    contrastive, auxiliary = (None if part is None else part.detach() for part in (parts.contrastive, auxiliary))
+    return LossParts(total.detach(), parts.classification.detach(), contrastive, parts.contrastive_weight, auxiliary)

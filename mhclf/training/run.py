@@ -154,6 +154,9 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
     """
     config, source, data, folder = _resolve(config)
     if shares_steps(config.trainer) and worker_rank():
+        # The first process finds a complete run complete, too, and asks for no help.
+        if folder.complete and not overwrite:
+            return RunOutcome(folder.path, _records(folder), was_complete=True)
         return _help_train(config, source, data, folder)
     with folder.locked():
         if overwrite:
