@@ -7,14 +7,17 @@ import pytest
 
 from mhclf.config.training import TrainerConfig
 from mhclf.errors import RunError
-from mhclf.training.robustness import measure_robustness, robustness_table
+from mhclf.results.robustness import read_robustness, robustness_table
+from mhclf.training.robustness import measure_robustness
 from mhclf.training.run import run
 from mhclf.training.saved import read_predictions
 
 
 def test_flips_are_those_of_the_saved_predictions(tiny_config):
     outcome = run(tiny_config(trainer=TrainerConfig(epochs=6, accelerator="cpu", precision="fp32")))
-    found = measure_robustness(outcome.folder, ["typos", "lower_case"], 0.8, seed=3)
+    measured = measure_robustness(outcome.folder, ["typos", "lower_case"], 0.8, seed=3)
+    assert read_robustness(outcome.folder / "robustness" / "robustness.json") == measured
+    found = measured.kinds
     saved = read_predictions(outcome.folder).part("test")
     noisy = pd.read_parquet(outcome.folder / "robustness" / "typos.parquet")
     assert noisy["id"].tolist() == saved.ids.tolist()
@@ -24,8 +27,8 @@ def test_flips_are_those_of_the_saved_predictions(tiny_config):
     assert found["lower_case"].flipped == 0, "the tiny tokenizer lower-cases, and so are its posts"
     kept = json.loads((outcome.folder / "robustness" / "robustness.json").read_text())
     assert kept["kinds"]["typos"]["flipped"] == found["typos"].flipped
-    assert measure_robustness(outcome.folder, ["typos"], 0.8, seed=3)["typos"] == found["typos"]
-    assert [row[0] for row in robustness_table(found, 0.8).rows] == ["typos", "lower case"]
+    assert measure_robustness(outcome.folder, ["typos"], 0.8, seed=3).kinds["typos"] == found["typos"]
+    assert [row[0] for row in robustness_table(measured).rows] == ["typos", "lower case"]
 
 
 def test_other_data_are_refused(tiny_config):
