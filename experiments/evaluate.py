@@ -115,7 +115,7 @@ def robustness(arguments: argparse.Namespace) -> int:
     from mhclf.data.noise import NOISES
     from mhclf.results.card import write_model_card
     from mhclf.results.report import write_report
-    from mhclf.results.robustness import robustness_table
+    from mhclf.results.robustness_table import robustness_table
     from mhclf.results.tables import to_rich
     from mhclf.training.robustness import measure_robustness
     from mhclf.training.texts import texts_of_run

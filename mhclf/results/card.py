@@ -13,7 +13,7 @@ from mhclf.results.layers import layer_sentences
 from mhclf.results.pairs import pairs_sentence
 from mhclf.results.part_tables import calibration_sentence, risk_level_table, risk_sentences
 from mhclf.results.records import ResultRecord
-from mhclf.results.robustness import robustness_sentence
+from mhclf.results.robustness_table import robustness_sentence
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
     UNSET,

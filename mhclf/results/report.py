@@ -22,7 +22,7 @@ from mhclf.results.part_tables import (
     thresholds_table,
 )
 from mhclf.results.predictions import Predictions, class_table
-from mhclf.results.robustness import robustness_sentence, robustness_table
+from mhclf.results.robustness_table import robustness_sentence, robustness_table
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
     class_intervals,

@@ -16,13 +16,8 @@ from mhclf.results.figures import draw_run_figures
 from mhclf.results.pair_figure import class_pairs_figure, drawable
 from mhclf.results.pairs import pairs_sentence, pairs_table, read_pairs
 from mhclf.results.report import write_report
-from mhclf.results.robustness import (
-    Robustness,
-    read_robustness,
-    robustness_sentence,
-    robustness_table,
-    write_robustness,
-)
+from mhclf.results.robustness import Robustness, read_robustness, write_robustness
+from mhclf.results.robustness_table import robustness_sentence, robustness_table
 
 LABELS = ("Anxiety", "Depression", "Suicidal ideation", "Off my chest")
 PAIRS = [
@@ -83,11 +78,11 @@ def test_sentences() -> None:
     )
     assert pairs_sentence([ClassPair("a", "b", 3.0, 0.0, 4)]) == "No post was taken for one of another class."
     assert robustness_sentence(MEASURED) == (
-        "Small changes to the test posts (2 kinds): typos costs most, macro_f1 0.700 before and 0.650 after "
+        "Small changes to the test posts (2 kinds): typos costs most, Macro-F1 0.700 before and 0.650 after "
         "(difference -0.050 [-0.090, -0.010]); typos flips most predictions, 10.0%."
     )
     assert robustness_sentence(Robustness(0.1, 0, {"lower_case": CASE})) == (
-        "Small changes to the test posts (1 kind): none lowers macro_f1; none flips a prediction."
+        "Small changes to the test posts (1 kind): none lowers Macro-F1; none flips a prediction."
     )
 
 

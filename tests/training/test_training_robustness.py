@@ -7,7 +7,8 @@ import pytest
 
 from mhclf.config.training import TrainerConfig
 from mhclf.errors import RunError
-from mhclf.results.robustness import read_robustness, robustness_table
+from mhclf.results.robustness import read_robustness
+from mhclf.results.robustness_table import robustness_table
 from mhclf.training.robustness import measure_robustness
 from mhclf.training.run import run
 from mhclf.training.saved import read_predictions
