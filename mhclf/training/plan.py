@@ -76,10 +76,8 @@ class ClassificationPlan(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """One step; returns the loss and its parts for callbacks."""
-        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end. The
-        # batches of one step and the processes that share it draw apart.
-        part = batch_idx % self.trainer.accumulate_grad_batches + self.global_rank * 1000
-        torch.manual_seed(self.seed_value * 1_000_003 + self.global_step + part * 1_000_000_007)
+        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
+        torch.manual_seed(batch_seed(self.seed_value, self.global_step, self._part(batch_idx)))
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         parts = self.objective(self.network(batch.inputs), Targets(batch.targets, batch.confidence), progress)
         loss, auxiliary = parts.total, None
@@ -93,6 +91,10 @@ class ClassificationPlan(lightning.LightningModule):
         if self.trainer.loggers:
             self._tell_loggers(parts)
         return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
+
+    def _part(self, batch_idx: int) -> int:
+        """Return which of a step's batches this is, over accumulation and processes."""
+        return batch_idx % self.trainer.accumulate_grad_batches + self.global_rank * 1000
 
     def _tell_loggers(self, parts: LossParts) -> None:
         self.log("train/loss", parts.total)
@@ -134,14 +136,14 @@ class ClassificationPlan(lightning.LightningModule):
         """AdamW, linear schedule: no decay for biases and norms, an own rate for new parts, lower layers slower."""
         optim = self.optim
         heads = [parameter for task in self.auxiliary for parameter in task.parameters()]
-        groups = _decayed_or_not([*self.network.new_parameters(), *heads], optim.head_lr)
+        groups = decayed_or_not([*self.network.new_parameters(), *heads], optim.head_lr)
         if optim.layer_decay < 1:
             blocks = encoder_blocks(self.network.encoder)
         else:
             blocks = [list(self.network.encoder.parameters())]
         for depth, block in enumerate(blocks):
             rate = optim.lr * optim.layer_decay ** (len(blocks) - 1 - depth)
-            groups += _decayed_or_not([parameter for parameter in block if parameter.requires_grad], rate)
+            groups += decayed_or_not([parameter for parameter in block if parameter.requires_grad], rate)
         # The rate that is logged is the first group's: the top of the encoder, or the new parts of a frozen one.
         groups = [group for group in groups[::-1] if group["params"]]
         fused = self.device.type in {"cpu", "cuda"}
@@ -156,7 +158,12 @@ class ClassificationPlan(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.optim.gradient_clip)
 
 
-def _decayed_or_not(parameters: list[torch.nn.Parameter], rate: float) -> list[dict[str, Any]]:
+def batch_seed(seed: int, step: int, part: int) -> int:
+    """Return the seed of one batch: those of one step, accumulated or on several processes, draw apart."""
+    return seed * 1_000_003 + step + part * 1_000_000_007
+
+
+def decayed_or_not(parameters: list[torch.nn.Parameter], rate: float) -> list[dict[str, Any]]:
     """Return two groups: weights, and what has one dimension or none (biases, norms, gates), which does not decay."""
     return [
         {"params": [p for p in parameters if p.ndim > 1], "lr": rate},
