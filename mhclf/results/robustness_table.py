@@ -1,5 +1,6 @@
 """How a run bears small changes of its test posts, as a table and in a sentence."""
 
+from mhclf.evaluation import higher_is_better
 from mhclf.results.robustness import Robustness
 from mhclf.results.summary import metric_name
 from mhclf.results.tables import Column, Table, format_interval, format_number
@@ -41,18 +42,19 @@ def robustness_table(found: Robustness) -> Table:
 
 def robustness_sentence(found: Robustness) -> str:
     """Return the change that costs most and the one that flips most."""
-    worst = min(found.kinds, key=lambda kind: found.kinds[kind].difference)
+    signs = {kind: 1 if higher_is_better(item.metric) else -1 for kind, item in found.kinds.items()}
+    worst = min(found.kinds, key=lambda kind: signs[kind] * found.kinds[kind].difference)
     flips = max(found.kinds, key=lambda kind: found.kinds[kind].flipped)
     loss, most = found.kinds[worst], found.kinds[flips]
     text = f"Small changes to the test posts ({_counted(len(found.kinds))}): "
-    if loss.difference < 0:
+    if signs[worst] * loss.difference < 0:
         text += (
             f"{worst.replace('_', ' ')} costs most, {metric_name(loss.metric)} {format_number(loss.before)} before and "
             f"{format_number(loss.after)} after (difference "
             f"{format_interval(loss.difference, loss.ci_low, loss.ci_high)}); "
         )
     else:
-        text += f"none lowers {metric_name(loss.metric)}; "
+        text += f"none worsens {metric_name(loss.metric)}; "
     if most.flipped:
         return text + f"{flips.replace('_', ' ')} flips most predictions, {most.flipped:.1%}."
     return text + "none flips a prediction."

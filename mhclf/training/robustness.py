@@ -9,6 +9,7 @@ import pandas as pd
 from mhclf.data.noise import NOISES, noisy_table
 from mhclf.data.table import PostTable
 from mhclf.errors import RunError
+from mhclf.evaluation import metric_names
 from mhclf.evaluation.flips import Flips, prediction_flips
 from mhclf.results.robustness import Robustness, write_robustness
 from mhclf.training.outcome import prediction_frame
@@ -37,7 +38,7 @@ def measure_robustness(
     seed : int
         Fixes the changes; the same for every run, so that runs are compared on the same posts.
     metric : str, optional
-        The headline metric when empty.
+        When empty the headline metric, or macro-F1 where that one needs probabilities.
     data_root : str, optional
         Folder of the data files; the run's own when empty.
 
@@ -54,11 +55,14 @@ def measure_robustness(
     """
     for kind in kinds:
         NOISES.get(kind)
-    run, table = load_run(folder), _test_rows(folder, data_root)
     saved = read_predictions(folder).part("test")
+    if not len(saved.ids):
+        raise RunError(f"{folder}: has no test predictions. Train it again without --no-test.")
+    run = load_run(folder)
+    table = _test_rows(run, data_root)
     if saved.ids.tolist() != table.frame["id"].astype(str).tolist():
         raise RunError(f"{folder}: its test rows are not those that the data set gives now. Train it again.")
-    metric = metric or table.config.headline_metric
+    metric = metric or _usual_metric(table)
     target = folder / "robustness"
     target.mkdir(exist_ok=True)
     found: dict[str, Flips] = {}
@@ -75,13 +79,16 @@ def measure_robustness(
     return measured
 
 
+def _usual_metric(table: PostTable) -> str:
+    first = table.config.headline_metric
+    return first if first in metric_names(table.config.task, table.labels, with_probability=False) else "macro_f1"
+
+
 def _predict(run: Run, table: PostTable) -> pd.DataFrame:
     scored = run.score(table.texts, table.contexts)
     return prediction_frame(table, scored.probabilities, scored.reservation)
 
 
-def _test_rows(folder: Path, data_root: str | None) -> PostTable:
-    config = load_run(folder).config
-    if data_root is not None:
-        config = replace(config, data_root=data_root)
+def _test_rows(run: Run, data_root: str | None) -> PostTable:
+    config = run.config if data_root is None else replace(run.config, data_root=data_root)
     return prepare_data(config).table.part("test")

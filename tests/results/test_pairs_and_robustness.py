@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -81,8 +81,10 @@ def test_sentences() -> None:
         "Small changes to the test posts (2 kinds): typos costs most, Macro-F1 0.700 before and 0.650 after "
         "(difference -0.050 [-0.090, -0.010]); typos flips most predictions, 10.0%."
     )
+    levels = {"typos": replace(TYPOS, metric="mae", difference=0.2), "lower_case": replace(CASE, metric="mae")}
+    assert "typos costs most, Mean levels off" in robustness_sentence(Robustness(0.1, 3, levels)), "less is better"
     assert robustness_sentence(Robustness(0.1, 0, {"lower_case": CASE})) == (
-        "Small changes to the test posts (1 kind): none lowers Macro-F1; none flips a prediction."
+        "Small changes to the test posts (1 kind): none worsens Macro-F1; none flips a prediction."
     )
 
 

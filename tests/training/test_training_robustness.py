@@ -1,9 +1,15 @@
 """Robustness of a run: its files, its numbers, and what is refused."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import LINEAR
 
 from mhclf.config.training import TrainerConfig
 from mhclf.errors import RunError
@@ -12,6 +18,8 @@ from mhclf.results.robustness_table import robustness_table
 from mhclf.training.robustness import measure_robustness
 from mhclf.training.run import run
 from mhclf.training.saved import read_predictions
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_flips_are_those_of_the_saved_predictions(tiny_config):
@@ -43,3 +51,30 @@ def test_other_data_are_refused(tiny_config):
     assert str(error.value) == (
         f"{outcome.folder}: its test rows are not those that the data set gives now. Train it again."
     )
+
+
+def test_a_headline_that_needs_probabilities_gives_way_to_macro_f1(tiny_config, tiny_dataset, tmp_path):
+    data = tmp_path / "ranked.yaml"
+    text = re.sub(r"metrics: .*", "metrics: [auroc, accuracy]", tiny_dataset.read_text())
+    data.write_text(text.replace("tiny.jsonl", str(tiny_dataset.with_suffix(".jsonl"))))
+    outcome = run(tiny_config(data=str(data), **LINEAR))
+    assert measure_robustness(outcome.folder, ["typos"], 0.5, seed=0).kinds["typos"].metric == "macro_f1"
+
+
+def test_a_run_without_test_predictions_is_refused(tiny_config):
+    outcome = run(tiny_config(test=False, **LINEAR))
+    with pytest.raises(RunError) as error:
+        measure_robustness(outcome.folder, ["typos"], 0.1, seed=0)
+    assert str(error.value) == f"{outcome.folder}: has no test predictions. Train it again without --no-test."
+
+
+def test_the_door_writes_what_it_measured_into_the_report(tiny_config):
+    outcome = run(tiny_config(report=True, **LINEAR))
+    report = outcome.folder / "report.html"
+    assert 'id="robustness"' not in report.read_text()
+    command = [sys.executable, str(REPOSITORY / "experiments" / "evaluate.py"), "--run", str(outcome.folder)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([*command, "--noise", "typos"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'id="robustness"' in report.read_text()
+    assert "Robustness: Small changes" in (outcome.folder / "MODEL_CARD.md").read_text()
