@@ -14,7 +14,7 @@ from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.results.files import write_text
 from mhclf.training.checks import check_data, check_settings
-from mhclf.training.environment import resolve_attention
+from mhclf.training.environment import resolve_attention, shares_steps
 from mhclf.training.fit import fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.model_folder import save_network_folder
@@ -39,6 +39,10 @@ def fit_table(table: PostTable, config: RunConfig) -> Run:
         raise ConfigError(
             f"auxiliary: '{config.method}' learns other data sets beside this one, which posts in memory have not. "
             "Choose another method, or use experiments/train.py."
+        )
+    if shares_steps(config.trainer):
+        raise ConfigError(
+            "trainer: devices: posts in memory are learnt by one process. Leave it 1, or use experiments/train.py."
         )
     check_settings(config)
     check_data(config, table)

@@ -251,6 +251,8 @@ def _carry_out(
 
 def _help_train(config: RunConfig, source: EncoderSource, data: PreparedData, folder: RunFolder) -> RunOutcome:
     """Take part in the training of another process, which alone writes the run folder."""
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
     max_length = int(config.max_length or data.table.config.max_length)
     attention = resolve_attention(config.model, config.trainer, max_length)
     train_network(data.table, config, source, attention, max_length, folder, lambda: None, data.auxiliary)
