@@ -11,7 +11,8 @@ Score a run on another data set, minus the posts that it was trained on; numbers
 The map holds lines 'target label: source label'; a list of source labels stands for any of them, null leaves the
 posts of a label out. Without a map, labels of equal names belong together.
 
-Predict the run's test posts again with typos, other case, dropped words, contractions; goes to RUN/robustness:
+Predict the run's test posts again with typos, other case, dropped words, contractions; goes to RUN/robustness and
+into the report of the run:
 
   python experiments/evaluate.py --run runs/dreaddit/RUN --noise all
 """
@@ -112,13 +113,20 @@ def robustness(arguments: argparse.Namespace) -> int:
     import rich.console
 
     from mhclf.data.noise import NOISES
+    from mhclf.results.card import write_model_card
+    from mhclf.results.report import write_report
+    from mhclf.results.robustness_table import robustness_table
     from mhclf.results.tables import to_rich
-    from mhclf.training.robustness import measure_robustness, robustness_table
+    from mhclf.training.robustness import measure_robustness
+    from mhclf.training.texts import texts_of_run
 
     kinds = list(NOISES) if arguments.noise == "all" else [kind.strip() for kind in arguments.noise.split(",")]
     found = measure_robustness(arguments.run, kinds, arguments.strength, arguments.seed, data_root=arguments.data_root)
     console = rich.console.Console()
-    console.print(to_rich(robustness_table(found, arguments.strength)))
+    console.print(to_rich(robustness_table(found)))
+    if (arguments.run / "report.html").is_file():
+        write_report(arguments.run, texts_of_run(arguments.run, arguments.data_root))
+        write_model_card(arguments.run)
     console.print(f"folder: {arguments.run / 'robustness'}", soft_wrap=True)
     return 0
 

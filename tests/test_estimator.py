@@ -203,6 +203,10 @@ def test_wrong_settings_are_told():
         linear(settings={"optm.lr": 1}).fit(POSTS, LABELS)
     with pytest.raises(ConfigError, match="settings: 'data' is for runs on files and has no meaning here."):
         linear(settings={"data": "demo"}).fit(POSTS, LABELS)
+    with pytest.raises(ConfigError, match="auxiliary: 'multitask' learns other data sets beside this one, which posts"):
+        TextClassifier("multitask").fit(POSTS, LABELS)
+    with pytest.raises(ConfigError, match="trainer: devices: posts in memory are learnt by one process."):
+        TextClassifier("finetune", settings={"trainer.devices": 2}).fit(POSTS, LABELS)
     with pytest.raises(ConfigError, match="task: 'ordinl' is neither 'auto' nor 'ordinal'."):
         linear(task="ordinl").fit(POSTS, LABELS)
     with pytest.raises(DataError, match="X, groups: have 72 and 3 rows."):

@@ -36,7 +36,9 @@ class PretrainConfig:
     limit : int, optional
         Passages, for a quick look.
     mask : bool
-        Mask e-mail addresses and user names in texts.
+        Mask e-mail addresses and user names in the posts of `data`.
+    optim : OptimConfig
+        `lr` for what the encoder's weights hold, `head_lr` for a word-guessing head that they lack.
     """
 
     data: tuple[str, ...] = ()
@@ -64,5 +66,9 @@ class PretrainConfig:
             raise ConfigError("pretrain: needs max_length >= 4 and limit >= 10.")
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed: is {self.seed}, expected a whole number from 0 to 2**32 - 1.")
+        if self.optim.layer_decay != 1:
+            raise ConfigError("optim: layer_decay: pretraining has one rate for all layers. Leave it 1.")
+        if self.trainer.devices > 1 or int(self.trainer.options.get("num_nodes", 1)) > 1:
+            raise ConfigError("trainer: devices: pretraining runs in one process. Leave it 1, and accumulate batches.")
         if self.batch.per_class:
             raise ConfigError("batch: per_class: passages have no class. Leave it 0.")

@@ -90,8 +90,8 @@ class RunConfig:
         Draw figures, report and model card; suites leave them out, and a later start of the same run adds them.
     auxiliary : list of str
         Data sets that are learnt beside `data` with heads of their own, or `shared` for those that its YAML names
-        under `shares_text_with`; their posts that stand in validation or test
-        of `data` are left out.
+        under `shares_text_with`; their posts that stand in validation or test of `data` are left out. Their loss is
+        the likelihood, with the class weights and label smoothing of `loss`.
     auxiliary_weight : float
         Weight of their losses together.
     protocol : str

@@ -11,6 +11,10 @@ from torch.utils.data import DataLoader, Sampler
 
 from mhclf.config.training import BatchConfig
 from mhclf.data.tokens import TokenisedPosts
+from mhclf.errors import ConfigError
+
+Pack = list[list[int]]
+"""A batch as units of positions that stay together."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Share:
 
 
 class PostBatches(Sampler[list[int]]):
-    """Batches of positions, in an order that is drawn anew each epoch; every post is in exactly one.
+    """Batches of positions, as many each epoch, in an order that is drawn anew; every post is in exactly one.
 
     Parameters
     ----------
@@ -48,6 +52,7 @@ class PostBatches(Sampler[list[int]]):
     ) -> None:
         self.lengths, self.config, self.seed, self.epoch = lengths, config, seed, 0
         self.classes, self.share = classes, share
+        self._counts: dict[int, int] = {}
 
     @property
     def sampler(self) -> "PostBatches":
@@ -59,39 +64,60 @@ class PostBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def batches(self) -> list[list[int]]:
-        """Return this epoch's batches, of all processes together."""
+        """Return this epoch's batches, of all processes together.
+
+        Raises
+        ------
+        ConfigError
+            If there are fewer posts than processes.
+        """
         if self.seed is None:
-            return self._cut([[row] for row in np.argsort(-self.lengths, kind="stable").tolist()])
-        generator = np.random.default_rng([self.seed, self.epoch])
+            return [
+                _posts(pack) for pack in self._cut([[row] for row in np.argsort(-self.lengths, kind="stable").tolist()])
+            ]
+        packs, generator = self._packs(self.epoch)
+        if self.epoch:
+            packs = _evened(packs, len(self), self.share.world)
+        return [_posts(packs[index]) for index in generator.permutation(len(packs))]
+
+    def _packs(self, epoch: int) -> tuple[list[Pack], np.random.Generator]:
+        """Return an epoch's batches as units, and the generator that orders them."""
+        world = self.share.world
+        if len(self.lengths) < world:
+            raise ConfigError(f"trainer: devices: {world} processes cannot share {len(self.lengths)} posts.")
+        generator = np.random.default_rng([self.seed or 0, epoch])
         order = generator.permutation(len(self.lengths))
         if self.config.per_class and self.classes is not None:
-            units = company(self.classes[order], self.config.per_class)
-            units = [order[unit].tolist() for unit in units]
-            batches = self._cut([units[index] for index in generator.permutation(len(units))])
+            units = [order[unit].tolist() for unit in company(self.classes[order], self.config.per_class)]
+            units = [units[index] for index in generator.permutation(len(units))]
         else:
             if self.config.by_length:
                 # A stable sort of shuffled posts: equal lengths meet other neighbours each epoch.
                 order = order[np.argsort(self.lengths[order], kind="stable")]
-            batches = self._cut([[row] for row in order.tolist()])
-        if len(batches) > 1 and len(batches[-1]) < self.share.world:
+            units = [[row] for row in order.tolist()]
+        packs: list[Pack] = []
+        for pack in self._cut(units):
             # Each process needs a post.
-            batches[-2:] = [batches[-2] + batches[-1]]
-        return [batches[index] for index in generator.permutation(len(batches))]
+            if packs and min(len(_posts(packs[-1])), len(_posts(pack))) < world:
+                packs[-1] += pack
+            else:
+                packs.append(pack)
+        return packs, generator
 
-    def _cut(self, units: list[list[int]]) -> list[list[int]]:
-        """Fill batches with units, which are not cut unless they are larger than a batch."""
+    def _cut(self, units: list[list[int]]) -> list[Pack]:
+        """Fill batches with units; none is cut, so that one alone may pass `max_tokens`."""
         size, most = self.config.size * self.share.world, self.config.max_tokens * self.share.world
-        batches: list[list[int]] = []
-        longest = 0
+        packs: list[Pack] = []
+        posts = longest = 0
         for unit in units:
             widest = max(int(self.lengths[row]) for row in unit)
             longest = max(longest, widest)
-            full = not batches or len(batches[-1]) + len(unit) > size
-            if full or (len(batches[-1]) + len(unit)) * longest > most:
-                batches.append([])
-                longest = widest
-            batches[-1].extend(unit)
-        return batches
+            if not packs or posts + len(unit) > size or (posts + len(unit)) * longest > most:
+                packs.append([])
+                posts, longest = 0, widest
+            packs[-1].append(unit)
+            posts += len(unit)
+        return packs
 
     def __iter__(self) -> Iterator[list[int]]:
         # A generator: Lightning asks for the first iterator before it says at which epoch a resumed run stands.
@@ -99,7 +125,37 @@ class PostBatches(Sampler[list[int]]):
             yield batch[self.share.rank :: self.share.world]
 
     def __len__(self) -> int:
-        return len(self.batches())
+        # The same in every epoch: Lightning asks once, plans its steps by it, and reads no batch beyond.
+        if self.seed is None:
+            return len(self.batches())
+        if self.share.world not in self._counts:
+            self._counts[self.share.world] = len(self._packs(0)[0])
+        return self._counts[self.share.world]
+
+
+def _posts(pack: Pack) -> list[int]:
+    return [row for unit in pack for row in unit]
+
+
+def _evened(packs: list[Pack], count: int, world: int) -> list[Pack]:
+    """Return `count` batches: the units of surplus ones join the smallest others, or the largest ones are halved."""
+
+    def size(pack: Pack) -> int:
+        return sum(len(unit) for unit in pack)
+
+    packs = [list(pack) for pack in packs]
+    while len(packs) > count:
+        surplus = packs.pop(min(range(len(packs)), key=lambda index: size(packs[index])))
+        for unit in surplus:
+            min(packs, key=size).append(unit)
+    while len(packs) < count:
+        largest = max(packs, key=size)
+        half = len(largest) // 2
+        if min(size(largest[:half]), size(largest[half:])) < world:
+            break
+        packs.append(largest[half:])
+        del largest[half:]
+    return packs
 
 
 def company(classes: npt.NDArray[np.int64], per_class: int) -> list[npt.NDArray[np.int64]]:

@@ -54,6 +54,9 @@ HIGHER_IS_BETTER: Mapping[str, bool] = MappingProxyType(
 TEMPERATURE_SCALED, TUNED_THRESHOLDS = "_temperature_scaled", "_tuned_thresholds"
 """Endings of a metric after temperature scaling, and with thresholds tuned on validation."""
 
+BY_RESERVATION = "_by_reservation"
+"""Ending of a metric of selective prediction where the learnt reservation orders the posts."""
+
 _PER_LABEL = ("f1", "precision", "recall", "mcc", "false_negative_rate")
 
 
@@ -64,7 +67,7 @@ def higher_is_better(metric: str) -> bool:
     """
     base, slash, _ = metric.partition("/")
     name = base if slash and base in _PER_LABEL else metric
-    name = name.removesuffix(TEMPERATURE_SCALED).removesuffix(TUNED_THRESHOLDS)
+    name = name.removesuffix(TEMPERATURE_SCALED).removesuffix(TUNED_THRESHOLDS).removesuffix(BY_RESERVATION)
     return HIGHER_IS_BETTER[choose(name, tuple(HIGHER_IS_BETTER), "metric")]
 
 

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import kendalltau
 
 from mhclf.errors import DataError
 from mhclf.evaluation.validation import check_classes, check_labels, numbers_without_nan
@@ -76,3 +77,16 @@ def class_pairs(
             margin = distance / ((spreads[a] + spreads[b]) / 2)
         pairs.append(ClassPair(names[a], names[b], margin, wrong / n if n else None, n))
     return sorted(pairs, key=lambda pair: -(pair.confusion if pair.confusion is not None else -1.0))
+
+
+def pair_agreement(pairs: Sequence[ClassPair]) -> float:
+    """Return Kendall's tau-b of margin and confusion, in [-1, 1], over the pairs that have both.
+
+    NaN for fewer than three such pairs, or where all margins or all confusions are alike. No p-value: pairs share
+    their classes and so are not independent.
+    """
+    known = [(pair.margin, pair.confusion) for pair in pairs if pair.margin is not None and pair.confusion is not None]
+    if len(known) < 3:
+        return float("nan")
+    margins, confusions = zip(*known, strict=True)
+    return float(kendalltau(margins, confusions).statistic)

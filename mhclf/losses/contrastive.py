@@ -71,22 +71,24 @@ def supervised_contrastive(
     Tensor
         Scalar; 0 with a (zero) gradient where no post has a positive.
     """
-    ours = projections.float()
-    candidates, their_targets = ours, targets
-    if earlier is not None:
-        candidates = torch.cat([ours, earlier[0].float()])
-        their_targets = torch.cat([targets, earlier[1]])
-    similarities = ours @ candidates.T / temperature
-    itself = torch.eye(*similarities.shape, dtype=torch.bool, device=ours.device)
-    log_share = similarities - similarities.masked_fill(itself, -torch.inf).logsumexp(dim=1, keepdim=True)
-    weights = positive_weights(targets, their_targets, levels).masked_fill(itself, 0.0)
-    totals = weights.sum(dim=1)
-    anchors = totals > 0
-    if not anchors.any():
-        # Also the batch of one post, whose row of similarities is empty.
-        return projections.sum() * 0.0
-    per_anchor = -(weights * log_share.masked_fill(itself, 0.0))[anchors].sum(dim=1) / totals[anchors]
-    return per_anchor.mean()
+    # Autocast would take the products in bf16, whose steps the temperature makes ten times coarser.
+    with torch.autocast(projections.device.type, enabled=False):
+        ours = projections.float()
+        candidates, their_targets = ours, targets
+        if earlier is not None:
+            candidates = torch.cat([ours, earlier[0].float()])
+            their_targets = torch.cat([targets, earlier[1]])
+        similarities = ours @ candidates.T / temperature
+        itself = torch.eye(*similarities.shape, dtype=torch.bool, device=ours.device)
+        log_share = similarities - similarities.masked_fill(itself, -torch.inf).logsumexp(dim=1, keepdim=True)
+        weights = positive_weights(targets, their_targets, levels).masked_fill(itself, 0.0)
+        totals = weights.sum(dim=1)
+        anchors = totals > 0
+        if not anchors.any():
+            # Also the batch of one post, whose row of similarities is empty.
+            return projections.sum() * 0.0
+        per_anchor = -(weights * log_share.masked_fill(itself, 0.0))[anchors].sum(dim=1) / totals[anchors]
+        return per_anchor.mean()
 
 
 class FeatureQueue(nn.Module):

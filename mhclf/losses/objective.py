@@ -20,7 +20,7 @@ class LossParts:
     """A loss over the posts of all processes and what it is made of.
 
     `contrastive` is unweighted; `evidence` holds both of its terms by their weights, and `evidence_weight` how far the
-    ramp has come.
+    ramp has come; `auxiliary` is the mean over auxiliary tasks, where there are any.
     """
 
     total: Tensor
@@ -29,6 +29,7 @@ class LossParts:
     contrastive_weight: float
     evidence: Tensor | None = None
     evidence_weight: float = 0.0
+    auxiliary: Tensor | None = None
 
 
 @dataclass(frozen=True)

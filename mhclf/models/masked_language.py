@@ -1,5 +1,7 @@
 """Masked language modelling: an encoder with its word-guessing head, and the masks."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, PreTrainedModel
@@ -12,8 +14,14 @@ IGNORED = -100
 """Target of a token that is not to be guessed; torch's cross-entropy leaves it out."""
 
 
-def load_masked_model(source: EncoderSource) -> PreTrainedModel:
-    """Load an encoder with its head for guessing words; a head that the weights lack starts at random.
+def load_masked_model(source: EncoderSource) -> tuple[PreTrainedModel, frozenset[str]]:
+    """Load an encoder with its head for guessing words.
+
+    Returns
+    -------
+    model : PreTrainedModel
+    fresh : frozenset of str
+        Names of the parameters that the weights lack: they start at random.
 
     Raises
     ------
@@ -22,13 +30,18 @@ def load_masked_model(source: EncoderSource) -> PreTrainedModel:
     """
     try:
         with quiet_transformers():
-            model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
-                source.location, dtype=torch.float32, local_files_only=source.local, use_safetensors=True
+            loaded: Any = AutoModelForMaskedLM.from_pretrained(
+                source.location,
+                dtype=torch.float32,
+                local_files_only=source.local,
+                use_safetensors=True,
+                output_loading_info=True,
             )
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ConfigError(f"encoder: '{source.name}' cannot be pretrained by masked words: {reason}") from error
-    return model
+    model, report = loaded
+    return model, frozenset(report["missing_keys"])
 
 
 def mask_tokens(

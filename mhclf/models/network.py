@@ -146,10 +146,6 @@ class ClassifierNetwork(nn.Module):
             self.reservation(representation) if self.reservation is not None else None,
         )
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the pretrained parameters."""
-        return [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
-
     def new_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that start from scratch: aggregation, projection, head."""
         inside = {id(parameter) for parameter in self.encoder.parameters()}

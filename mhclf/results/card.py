@@ -10,8 +10,10 @@ import yaml
 from mhclf.results.escape import escape_markdown, plain
 from mhclf.results.files import write_text
 from mhclf.results.layers import layer_sentences
+from mhclf.results.pairs import pairs_sentence
 from mhclf.results.part_tables import calibration_sentence, risk_level_table, risk_sentences
 from mhclf.results.records import ResultRecord
+from mhclf.results.robustness_table import robustness_sentence
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
     UNSET,
@@ -184,7 +186,7 @@ def _training(run: RunFiles) -> str:
 
 
 def _results(run: RunFiles) -> str:
-    """Return the headline in words, the table of results, calibration and, where the set names it, high risk."""
+    """Return the headline in words, the table of results, and a sentence on each further finding that there is."""
     table, risk = results_table(run), risk_level_table(run)
     parts = [escape_markdown(" ".join(headline_sentences(run)))]
     if table.rows:
@@ -194,6 +196,10 @@ def _results(run: RunFiles) -> str:
     if sentences := risk_sentences(run):
         parts.append(f"High risk: {escape_markdown(' '.join(sentences))}")
         parts += [to_markdown(risk)] if risk else []
+    if pairs := pairs_sentence(run.pairs):
+        parts.append(f"Confusable pairs: {escape_markdown(pairs)}")
+    if run.robustness is not None:
+        parts.append(f"Robustness: {escape_markdown(robustness_sentence(run.robustness))}")
     return "\n\n".join(part.strip() for part in parts)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mhclf.errors import RunError
 from mhclf.evaluation import (
     classification_intervals,
@@ -23,7 +25,9 @@ from mhclf.evaluation import (
     scores,
     slice_scores,
 )
-from mhclf.evaluation.classification import TEMPERATURE_SCALED, TUNED_THRESHOLDS
+from mhclf.evaluation.bootstrap import RANKING_RESAMPLES, bootstrap_interval
+from mhclf.evaluation.classification import BY_RESERVATION, TEMPERATURE_SCALED, TUNED_THRESHOLDS
+from mhclf.evaluation.selective import SELECTIVE_METRICS, probability_confidence, selective_metrics
 from mhclf.evaluation.thresholds import LabelThreshold, decide_by_thresholds
 from mhclf.results.files import write_text
 from mhclf.results.predictions import Predictions
@@ -59,7 +63,8 @@ def derived_records(folder: Path, identity: Mapping[str, Any]) -> list[ResultRec
         On test, under the temperature and the thresholds fitted on validation: ``ece_temperature_scaled``,
         ``macro_f1_tuned_thresholds`` and the like. On test, or on validation while test is shut: accuracy and macro-F1
         in the slices ``coverage 90 %`` (most certain posts) and ``words ...``, ``confidence ...``; a slice of fewer
-        than 20 posts has an undefined value.
+        than 20 posts has an undefined value. Where the run has learnt to abstain also ``aurc_by_reservation`` and
+        ``e_aurc_by_reservation``: the plain ones order the posts by their greatest probability.
 
     Raises
     ------
@@ -76,6 +81,7 @@ def derived_records(folder: Path, identity: Mapping[str, Any]) -> list[ResultRec
     shown, split = (test, "test") if test is not None else (validation, "validation")
     if shown is not None:
         records += _coverage(manifest, shown, split, identity)
+        records += _by_reservation(manifest, shown, split, identity)
         records += _slices(manifest, shown, split, identity)
     return records
 
@@ -154,6 +160,24 @@ def _coverage(manifest: Manifest, shown: Predictions, split: str, identity: Mapp
         for row in table
         for record in _records(row.values, "", shown, identity, split, f"{COVERAGE}{100 * row.wanted:g} %", row.n)
     ]
+
+
+def _by_reservation(
+    manifest: Manifest, shown: Predictions, split: str, identity: Mapping[str, Any]
+) -> list[ResultRecord]:
+    """Return AURC where the abstention that was saved orders the posts; empty where it is that of the probabilities."""
+    if np.allclose(shown.abstention, 1 - probability_confidence(manifest.task, shown.probability), atol=1e-5):
+        return []
+    sure, right = -shown.abstention, shown.correct.astype(np.float64)
+    values = selective_metrics(sure, right)
+
+    def ends(name: str) -> tuple[float, float]:
+        return bootstrap_interval(
+            lambda weights: selective_metrics(sure, right, weights)[name], shown.groups, RANKING_RESAMPLES
+        )
+
+    found = {name: (float(values[name].item()), *ends(name)) for name in SELECTIVE_METRICS}
+    return _records(found, BY_RESERVATION, shown, identity, split)
 
 
 def _slices(manifest: Manifest, shown: Predictions, split: str, identity: Mapping[str, Any]) -> list[ResultRecord]:

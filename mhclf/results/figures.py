@@ -12,6 +12,7 @@ from mhclf.evaluation import scale_by_temperature
 from mhclf.evaluation.calibration import certainty
 from mhclf.results.certainty_figures import reliability_diagram, risk_coverage_curve
 from mhclf.results.class_figure import class_scores
+from mhclf.results.pair_figure import class_pairs_figure, drawable
 from mhclf.results.part_tables import own_values, read_temperature
 from mhclf.results.prediction_figures import confusion_matrix, label_scores
 from mhclf.results.predictions import NONE, Predictions
@@ -21,6 +22,7 @@ from mhclf.results.style import ratio, save
 from mhclf.results.training_figures import layer_weights, learning_curves
 
 __all__ = [
+    "class_pairs_figure",
     "class_scores",
     "confusion_matrix",
     "draw_run_figures",
@@ -79,6 +81,8 @@ def _figures(run: RunFiles) -> list[tuple[str, Figure]]:
             frame["correct"].to_numpy(dtype=np.bool_), run.manifest.labels, method=str(how.get("method", "")),
             explained_variance=tuple(how.get("explained_variance", ())),
         )))  # fmt: skip
+    if shown := drawable(run.pairs):
+        figures.append(("class_pairs", class_pairs_figure(shown, run.manifest.labels)))
     return figures
 
 

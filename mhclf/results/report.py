@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mhclf.results.files import write_text
 from mhclf.results.layers import class_layer_table, layer_sentences, layer_table
 from mhclf.results.pages import data_uri, picture_size, render_page
+from mhclf.results.pairs import pairs_sentence, pairs_table
 from mhclf.results.part_tables import (
     calibration_sentence,
     coverage_table,
@@ -21,6 +22,7 @@ from mhclf.results.part_tables import (
     thresholds_table,
 )
 from mhclf.results.predictions import Predictions, class_table
+from mhclf.results.robustness_table import robustness_sentence, robustness_table
 from mhclf.results.runfolder import RunFiles, read_run
 from mhclf.results.summary import (
     class_intervals,
@@ -63,6 +65,11 @@ _FIGURES = {
         "Risk and coverage",
         "The lower the curve on the left, the better the score tells errors beforehand; a flat curve means "
         "that abstaining does not help.",
+    ),
+    "class_pairs": (
+        "Confusable pairs",
+        "Points at the upper left are classes that the model itself holds close and mixes up; points at the upper "
+        "right lie apart and are mixed up all the same, which hints at the labels or the head.",
     ),
     "learning_curves": (
         "Learning curves",
@@ -111,6 +118,8 @@ def write_report(folder: str | os.PathLike[str], texts: Mapping[str, str] | None
             ("result", "Result", True),
             ("risk", "High risk", values["risk_sentences"]),
             ("parts", "Certainty and parts", values["calibration"] or values["coverage"] or values["slices"]),
+            ("pairs", "Confusable pairs", values["pairs"]),
+            ("robustness", "Robustness", values["robustness"]),
             ("layers", "Layers", values["layer_sentences"]),
             ("figures", "Figures", values["figures"]),
             ("posts", "Posts and errors", values["posts"]),
@@ -153,7 +162,7 @@ def _result(run: RunFiles) -> dict[str, Any]:
 
 
 def _parts(run: RunFiles) -> dict[str, Any]:
-    """Return the values of the sections on high risk and on parts of the posts."""
+    """Return the values of the sections on high risk, parts of the posts, pairs of classes, and changed posts."""
     return {
         "risk_sentences": risk_sentences(run),
         "risk": risk_level_table(run),
@@ -162,6 +171,10 @@ def _parts(run: RunFiles) -> dict[str, Any]:
         "thresholds": thresholds_table(run),
         "coverage": coverage_table(run),
         "slices": slices_table(run),
+        "pairs": pairs_table(run.pairs, run.split),
+        "pairs_sentence": pairs_sentence(run.pairs),
+        "robustness": run.robustness and robustness_table(run.robustness),
+        "robustness_sentence": run.robustness and robustness_sentence(run.robustness),
     }
 
 

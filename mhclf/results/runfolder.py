@@ -12,9 +12,12 @@ import yaml
 
 from mhclf.errors import DataError, RunError
 from mhclf.evaluation import RiskLabels, risk_labels
+from mhclf.evaluation.confusable import ClassPair
 from mhclf.results.layers import LayerFindings
+from mhclf.results.pairs import read_pairs
 from mhclf.results.predictions import Predictions, predictions_of
 from mhclf.results.records import ResultRecord, read_records
+from mhclf.results.robustness import Robustness, read_robustness
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,10 @@ class RunFiles:
         `representation.json`; empty where absent.
     layers : LayerFindings or None
         `layers.json`.
+    pairs : tuple of ClassPair
+        `class_pairs.json`, the most confused first; empty where absent.
+    robustness : Robustness or None
+        `robustness/robustness.json`.
     """
 
     folder: Path
@@ -117,6 +124,8 @@ class RunFiles:
     layers: LayerFindings | None
     representation: pd.DataFrame | None
     representation_method: Mapping[str, Any]
+    pairs: tuple[ClassPair, ...] = ()
+    robustness: Robustness | None = None
 
     @property
     def method(self) -> str:
@@ -189,6 +198,8 @@ def read_run(folder: str | os.PathLike[str]) -> RunFiles:
         layers=layers,
         representation=_frame(folder / "representation.parquet", ("id", "gold", "correct", "x", "y")),
         representation_method=_mapping(folder / "representation.json"),
+        pairs=read_pairs(folder / "class_pairs.json"),
+        robustness=read_robustness(folder / "robustness" / "robustness.json"),
     )
 
 

@@ -47,6 +47,9 @@ class SuiteRun:
         `weights_mean`, `contribution_mean`, `gate`, `kl_from_uniform` and so on, from `layers.json`.
     error : str
         Why a failed cell failed; empty otherwise.
+    pairs : tuple of dict
+        `first`, `second`, `margin`, `confusion`, `n` of each pair of classes, from `class_pairs.json`: labels and
+        numbers only. Empty where the run, or the version that recorded it, has none.
     """
 
     run: str
@@ -62,6 +65,7 @@ class SuiteRun:
     values: dict[str, float | None] = dataclasses.field(default_factory=dict)
     layers: dict[str, Any] | None = None
     error: str = ""
+    pairs: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from mhclf.config.suite import SuiteConfig
 from mhclf.evaluation import Comparison, higher_is_better, holm, paired_correctness
 from mhclf.evaluation.layers import UNIFORM_THRESHOLD, effective_layers, layer_agreement
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows
+from mhclf.results.suite_pairs import pairs_section
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, format_number, to_markdown
 
 _LEVEL = 0.05
@@ -34,6 +35,8 @@ def suite_markdown(suite: SuiteConfig, records: SuiteRecords, command: str) -> s
     layers = layers_table(suite, records)
     if layers.rows:
         parts.append(to_markdown(layers))
+    if pairs := pairs_section(suite, records):
+        parts.append(pairs)
     failed = [run for run in records.runs if run.error]
     parts += [f"- failed: {run.dataset}, {run.method}, seed {run.seed}: {run.error}\n" for run in failed]
     commits = sorted({run.commit[:12] for run in records.runs if run.commit})

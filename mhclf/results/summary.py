@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from mhclf.evaluation.classification import TEMPERATURE_SCALED, TUNED_THRESHOLDS
+from mhclf.evaluation.classification import BY_RESERVATION, TEMPERATURE_SCALED, TUNED_THRESHOLDS
 from mhclf.results.records import ResultRecord
 from mhclf.results.runfolder import Manifest, RunFiles
 from mhclf.results.tables import DOWN, UP, Cell, Column, Table, format_interval, format_number
@@ -23,7 +23,8 @@ _METRICS = {
     "high_risk_precision": "High-risk precision", "high_risk_false_negative_rate": "High-risk false-negative rate",
     "severe_miss_rate": "Severe-miss rate",
 }  # fmt: skip
-_ENDINGS = {TEMPERATURE_SCALED: "temperature scaled", TUNED_THRESHOLDS: "tuned thresholds"}
+_FITTED = {TEMPERATURE_SCALED: "temperature scaled", TUNED_THRESHOLDS: "tuned thresholds"}
+_ENDINGS = {**_FITTED, BY_RESERVATION: "by reservation"}
 _DEFAULT_HEADLINES = ("macro_f1", "accuracy")
 
 
@@ -64,7 +65,7 @@ def main_records(run: RunFiles) -> tuple[ResultRecord, ...]:
     return tuple(
         record
         for record in own_records(run)
-        if record.slice == "all" and "/" not in record.metric and not record.metric.endswith(tuple(_ENDINGS))
+        if record.slice == "all" and "/" not in record.metric and not record.metric.endswith(tuple(_FITTED))
     )
 
 

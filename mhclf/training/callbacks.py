@@ -1,4 +1,4 @@
-"""The training log as a callback: one CSV row a step and one an epoch, kept consistent over a restart."""
+"""The training log as a callback: one CSV row a batch and one an epoch, kept consistent over a restart."""
 
 import csv
 import time
@@ -19,6 +19,7 @@ _COLUMNS = (
     "loss/classification",
     "loss/contrastive",
     "loss/evidence",
+    "loss/auxiliary",
     "contrastive_weight",
     "learning_rate",
     "samples_per_second",
@@ -53,12 +54,17 @@ class TrainingLog(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the file, or cut it back to the checkpoint's step; only the first of several processes writes."""
         self._writes = trainer.is_global_zero
-        kept = []
+        kept: list[dict[str, Any]] = []
         if self.path.is_file() and trainer.global_step:
             with self.path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    if str(row.get("step") or "").isdigit() and int(row["step"]) <= trainer.global_step:
-                        kept.append(row)
+                rows = [row for row in csv.DictReader(file) if str(row.get("step") or "").isdigit()]
+            # Up to the last whole epoch: of accumulated batches, the next epoch's first ones have the same step.
+            ends = [
+                place
+                for place, row in enumerate(rows, start=1)
+                if row["kind"] == "epoch" and int(row["step"]) <= trainer.global_step
+            ]
+            kept = rows[: ends[-1]] if ends else []
         lines = [",".join(self.columns)]
         lines += [",".join(row.get(column) or "" for column in self.columns) for row in kept]
         if self._writes:
@@ -74,7 +80,7 @@ class TrainingLog(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add a step's row; written to disk every twenty steps."""
+        """Add a batch's row; written to disk every twenty batches."""
         parts, now = outputs["parts"], time.perf_counter()
         self._posts += outputs["posts"]
         self._losses.append(float(parts.total))
@@ -87,6 +93,7 @@ class TrainingLog(Callback):
                 "loss/classification": float(parts.classification),
                 "loss/contrastive": float(parts.contrastive) if parts.contrastive is not None else "",
                 "loss/evidence": float(parts.evidence) if parts.evidence is not None else "",
+                "loss/auxiliary": float(parts.auxiliary) if parts.auxiliary is not None else "",
                 "contrastive_weight": parts.contrastive_weight,
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
                 "samples_per_second": round(outputs["posts"] / (now - self._last), 2),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import rich.console
 
-from mhclf.evaluation import hierarchical_interval
+from mhclf.evaluation import hierarchical_interval, higher_is_better
 from mhclf.evaluation.layers import layer_agreement
 from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval, format_number, to_rich
@@ -70,8 +70,11 @@ def transfer_table(outcome: TransferOutcome) -> Table:
 def tune_tables(outcome: TuneOutcome) -> list[Table]:
     """Return the trials from best to worst, and how much each setting mattered."""
     keys = list(outcome.best.values)
-    order = sorted(outcome.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
-    columns = (Column("trial", "right"), Column(outcome.metric, "right", "higher"), *(Column(k, "right") for k in keys))
+    more = higher_is_better(outcome.metric)
+    sign = -1 if more else 1
+    order = sorted(outcome.trials, key=lambda trial: (trial.score is None, sign * (trial.score or 0.0), trial.number))
+    score = Column(outcome.metric, "right", "higher" if more else "lower")
+    columns = (Column("trial", "right"), score, *(Column(k, "right") for k in keys))
     rows = tuple((trial.number + 1, trial.score, *(_setting(trial.values.get(key)) for key in keys)) for trial in order)
     notes = (
         "validation score; the test set was not opened",

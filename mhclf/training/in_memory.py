@@ -9,11 +9,12 @@ import torch
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import to_mapping
 from mhclf.data.table import PostTable
+from mhclf.errors import ConfigError
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.results.files import write_text
 from mhclf.training.checks import check_data, check_settings
-from mhclf.training.environment import resolve_attention
+from mhclf.training.environment import resolve_attention, shares_steps
 from mhclf.training.fit import fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.model_folder import save_network_folder
@@ -34,6 +35,15 @@ def fit_table(table: PostTable, config: RunConfig) -> Run:
     if config.model.kind == "tfidf_lr":
         linear = fit_linear(task, labels, table.texts, table.targets)
         return Run(_NOWHERE, config, labels, task, linear=linear, repair=table.config.repair)
+    if config.auxiliary:
+        raise ConfigError(
+            f"auxiliary: '{config.method}' learns other data sets beside this one, which posts in memory have not. "
+            "Choose another method, or use experiments/train.py."
+        )
+    if shares_steps(config.trainer):
+        raise ConfigError(
+            "trainer: devices: posts in memory are learnt by one process. Leave it 1, or use experiments/train.py."
+        )
     check_settings(config)
     check_data(config, table)
     source: EncoderSource = resolve_encoder(config.encoder)

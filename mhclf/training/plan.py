@@ -1,6 +1,7 @@
 """The training plan: steps, optimiser, schedule, logged quantities. Knows no files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -76,24 +77,39 @@ class ClassificationPlan(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """One step; returns the loss and its parts for callbacks."""
-        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end. The
-        # batches of one step and the processes that share it draw apart.
-        part = batch_idx % self.trainer.accumulate_grad_batches + self.global_rank * 1000
-        torch.manual_seed(self.seed_value * 1_000_003 + self.global_step + part * 1_000_000_007)
+        # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
+        torch.manual_seed(batch_seed(self.seed_value, self.global_step, self._part(batch_idx)))
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         watched = batch.marks is not None and self.objective.evidence.attention_weight > 0
         output = self.network(batch.inputs, watch_attention=watched)
         parts = self.objective(output, Targets(batch.targets, batch.confidence), progress, batch.marks)
-        loss = parts.total
+        loss, auxiliary = parts.total, None
         if self.auxiliary:
             losses = [task.loss(self.network, self.global_step, self.device) for task in self.auxiliary]
-            loss = loss + self.auxiliary_weight * torch.stack(losses).mean()
+            auxiliary = torch.stack(losses).mean()
+            loss = loss + self.auxiliary_weight * auxiliary
         if not torch.isfinite(loss):
             raise LossNotFiniteError(self.global_step, batch.rows.tolist())
-        parts = _detached(parts, loss)
+        parts = _detached(parts, loss, auxiliary)
         if self.trainer.loggers:
-            self.log("train/loss", parts.total)
+            self._tell_loggers(parts)
         return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
+
+    def _part(self, batch_idx: int) -> int:
+        """Return which of a step's batches this is, over accumulation and processes."""
+        return batch_idx % self.trainer.accumulate_grad_batches + self.global_rank * 1000
+
+    def _tell_loggers(self, parts: LossParts) -> None:
+        self.log("train/loss", parts.total)
+        self.log("train/loss/classification", parts.classification)
+        if parts.contrastive is not None:
+            self.log("train/loss/contrastive", parts.contrastive)
+            self.log("train/contrastive_weight", parts.contrastive_weight)
+        if parts.evidence is not None:
+            self.log("train/loss/evidence", parts.evidence)
+        if parts.auxiliary is not None:
+            self.log("train/loss/auxiliary", parts.auxiliary)
+        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep logits and targets until the epoch's end."""
@@ -125,16 +141,14 @@ class ClassificationPlan(lightning.LightningModule):
         """AdamW, linear schedule: no decay for biases and norms, an own rate for new parts, lower layers slower."""
         optim = self.optim
         heads = [parameter for task in self.auxiliary for parameter in task.parameters()]
-        groups = [{"params": [*self.network.new_parameters(), *heads], "lr": optim.head_lr}]
+        groups = decayed_or_not([*self.network.new_parameters(), *heads], optim.head_lr)
         if optim.layer_decay < 1:
             blocks = encoder_blocks(self.network.encoder)
         else:
             blocks = [list(self.network.encoder.parameters())]
         for depth, block in enumerate(blocks):
             rate = optim.lr * optim.layer_decay ** (len(blocks) - 1 - depth)
-            learnt = [parameter for parameter in block if parameter.requires_grad]
-            groups.append({"params": [p for p in learnt if p.ndim > 1], "lr": rate})
-            groups.append({"params": [p for p in learnt if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+            groups += decayed_or_not([parameter for parameter in block if parameter.requires_grad], rate)
         # The rate that is logged is the first group's: the top of the encoder, or the new parts of a frozen one.
         groups = [group for group in groups[::-1] if group["params"]]
         fused = self.device.type in {"cpu", "cuda"}
@@ -149,6 +163,19 @@ class ClassificationPlan(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.optim.gradient_clip)
 
 
+def batch_seed(seed: int, step: int, part: int) -> int:
+    """Return the seed of one batch: those of one step, accumulated or on several processes, draw apart."""
+    return seed * 1_000_003 + step + part * 1_000_000_007
+
+
+def decayed_or_not(parameters: list[torch.nn.Parameter], rate: float) -> list[dict[str, Any]]:
+    """Return two groups: weights, and what has one dimension or none (biases, norms, gates), which does not decay."""
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "lr": rate},
+        {"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0.0},
+    ]
+
+
 def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> dict[str, Any]:
     """Return what Lightning takes: rates that grow over the share `warmup` of all steps, then fall to zero."""
     total = max(1, steps)
@@ -160,14 +187,15 @@ def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: floa
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
 
 
-def _detached(parts: LossParts, total: Tensor) -> LossParts:
-    contrastive = parts.contrastive.detach() if parts.contrastive is not None else None
-    evidence = parts.evidence.detach() if parts.evidence is not None else None
-    return LossParts(
-        total.detach(),
-        parts.classification.detach(),
-        contrastive,
-        parts.contrastive_weight,
-        evidence,
-        parts.evidence_weight,
+def _detached(parts: LossParts, total: Tensor, auxiliary: Tensor | None) -> LossParts:
+    contrastive, evidence, auxiliary = (
+        None if part is None else part.detach() for part in (parts.contrastive, parts.evidence, auxiliary)
+    )
+    return replace(
+        parts,
+        total=total.detach(),
+        classification=parts.classification.detach(),
+        contrastive=contrastive,
+        evidence=evidence,
+        auxiliary=auxiliary,
     )

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +30,7 @@ from mhclf.training.environment import describe_environment, quiet_lightning, re
 from mhclf.training.fit import load_checkpoint
 from mhclf.training.folder import RunFolder
 from mhclf.training.loaders import PostData
-from mhclf.training.plan import warm_up_and_decay
+from mhclf.training.plan import batch_seed, decayed_or_not, warm_up_and_decay
 from mhclf.training.trainer import build_trainer, precision
 
 logger = logging.getLogger(__name__)
@@ -44,11 +45,20 @@ class MaskedLanguagePlan(lightning.LightningModule):
         With a head for guessing words.
     tokenizer : PreTrainedTokenizerBase
     config : PretrainConfig
+    fresh : collection of str
+        Names of the model's parameters that start at random; they learn at `optim.head_lr`.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: PretrainConfig) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        config: PretrainConfig,
+        fresh: Collection[str] = (),
+    ) -> None:
         super().__init__()
         self.model = model
+        self.fresh = fresh
         self.config = config
         self.mask_id = tokenizer.mask_token_id
         special = set(tokenizer.all_special_ids)
@@ -70,8 +80,8 @@ class MaskedLanguagePlan(lightning.LightningModule):
         return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED), count
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """One step; the masks depend on seed and step alone."""
-        seed = self.config.seed * 1_000_003 + self.global_step * 1009 + self.global_rank
+        """One batch; the masks depend on the seed, the step, and which of its batches this is."""
+        seed = batch_seed(self.config.seed, self.global_step, batch_idx % self.trainer.accumulate_grad_batches)
         torch.manual_seed(seed)
         loss, _ = self.loss(batch, seed)
         if not torch.isfinite(loss):
@@ -94,12 +104,14 @@ class MaskedLanguagePlan(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW, linear schedule; no decay for biases and norms."""
         optim = self.config.optim
-        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters if p.ndim > 1]},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        named = list(self.model.named_parameters())
+        # The encoder stands first: its rate is the one that is logged.
+        groups = [
+            *decayed_or_not([parameter for name, parameter in named if name not in self.fresh], optim.lr),
+            *decayed_or_not([parameter for name, parameter in named if name in self.fresh], optim.head_lr),
         ]
-        optimizer = torch.optim.AdamW(groups, lr=optim.lr, weight_decay=optim.weight_decay)
+        groups = [group for group in groups if group["params"]]
+        optimizer = torch.optim.AdamW(groups, weight_decay=optim.weight_decay)
         return warm_up_and_decay(optimizer, int(self.trainer.estimated_stepping_batches), optim.warmup)
 
     def configure_gradient_clipping(
@@ -170,8 +182,8 @@ def _carry_out(
         for rows in parts
     ]
     torch.manual_seed(config.seed)
-    model = load_masked_model(source)
-    plan = MaskedLanguagePlan(model.train(), tokenizer, config)
+    model, fresh = load_masked_model(source)
+    plan = MaskedLanguagePlan(model.train(), tokenizer, config, fresh)
     data = PostData(posts[0], posts[1], config.batch, config.seed)
     trainer = build_trainer(config.trainer, folder, "masked_loss", "min", lambda: None)
     resume = folder.checkpoints / "last.ckpt"

@@ -1,8 +1,7 @@
 """How a trained run bears small changes of the test posts."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +9,9 @@ import pandas as pd
 from mhclf.data.noise import NOISES, noisy_table
 from mhclf.data.table import PostTable
 from mhclf.errors import RunError
+from mhclf.evaluation import metric_names
 from mhclf.evaluation.flips import Flips, prediction_flips
-from mhclf.results.files import write_text
-from mhclf.results.tables import Column, Table, format_interval, format_number
+from mhclf.results.robustness import Robustness, write_robustness
 from mhclf.training.outcome import prediction_frame
 from mhclf.training.run import prepare_data
 from mhclf.training.saved import Run, load_run, read_predictions
@@ -25,7 +24,7 @@ def measure_robustness(
     seed: int,
     metric: str | None = None,
     data_root: str | None = None,
-) -> dict[str, Flips]:
+) -> Robustness:
     """Predict the run's test posts again, changed in each way, and compare.
 
     Parameters
@@ -39,14 +38,14 @@ def measure_robustness(
     seed : int
         Fixes the changes; the same for every run, so that runs are compared on the same posts.
     metric : str, optional
-        The headline metric when empty.
+        When empty the headline metric, or macro-F1 where that one needs probabilities.
     data_root : str, optional
         Folder of the data files; the run's own when empty.
 
     Returns
     -------
-    dict
-        Kind -> comparison; also written to `robustness/<kind>.parquet` (predictions, no text) and
+    Robustness
+        A comparison for each kind; also written to `robustness/<kind>.parquet` (predictions, no text) and
         `robustness/robustness.json` of the run folder.
 
     Raises
@@ -56,11 +55,14 @@ def measure_robustness(
     """
     for kind in kinds:
         NOISES.get(kind)
-    run, table = load_run(folder), _test_rows(folder, data_root)
     saved = read_predictions(folder).part("test")
+    if not len(saved.ids):
+        raise RunError(f"{folder}: has no test predictions. Train it again without --no-test.")
+    run = load_run(folder)
+    table = _test_rows(run, data_root)
     if saved.ids.tolist() != table.frame["id"].astype(str).tolist():
         raise RunError(f"{folder}: its test rows are not those that the data set gives now. Train it again.")
-    metric = metric or table.config.headline_metric
+    metric = metric or _usual_metric(table)
     target = folder / "robustness"
     target.mkdir(exist_ok=True)
     found: dict[str, Flips] = {}
@@ -72,47 +74,14 @@ def measure_robustness(
         found[kind] = prediction_flips(
             saved.task, saved.gold, saved.prediction, again.prediction, saved.labels, saved.groups, metric
         )
-    content = {
-        "strength": strength,
-        "seed": seed,
-        "kinds": {kind: asdict(item) for kind, item in found.items()},
-    }
-    write_text(target / "robustness.json", json.dumps(content, indent=1) + "\n")
-    return found
+    measured = Robustness(strength, seed, found)
+    write_robustness(target / "robustness.json", measured)
+    return measured
 
 
-def robustness_table(found: dict[str, Flips], strength: float) -> Table:
-    """Return one row a kind of change: the score before and after, its drop, and flips."""
-    metric = next(iter(found.values())).metric if found else "metric"
-    rows = tuple(
-        (
-            kind.replace("_", " "),
-            format_number(item.before),
-            format_number(item.after),
-            format_interval(item.difference, item.ci_low, item.ci_high),
-            format_number(item.p_value),
-            format_interval(item.flipped, item.flipped_low, item.flipped_high),
-            format_number(item.lost),
-            format_number(item.gained),
-        )
-        for kind, item in found.items()
-    )
-    columns = (
-        Column("change"),
-        Column(f"{metric} before", "right"),
-        Column("after", "right"),
-        Column("difference", "right"),
-        Column("p", "right"),
-        Column("predictions flipped", "right", "lower"),
-        Column("right to wrong", "right", "lower"),
-        Column("wrong to right", "right"),
-    )
-    n = next(iter(found.values())).n if found else 0
-    note = (
-        f"n = {n} test posts; {strength:.0%} of words chosen (lower case: all). Intervals: 95 %, paired bootstrap "
-        "over groups."
-    )
-    return Table("Robustness", columns, rows, (note,))
+def _usual_metric(table: PostTable) -> str:
+    first = table.config.headline_metric
+    return first if first in metric_names(table.config.task, table.labels, with_probability=False) else "macro_f1"
 
 
 def _predict(run: Run, table: PostTable) -> pd.DataFrame:
@@ -120,8 +89,6 @@ def _predict(run: Run, table: PostTable) -> pd.DataFrame:
     return prediction_frame(table, scored.probabilities, scored.reservation)
 
 
-def _test_rows(folder: Path, data_root: str | None) -> PostTable:
-    config = load_run(folder).config
-    if data_root is not None:
-        config = replace(config, data_root=data_root)
+def _test_rows(run: Run, data_root: str | None) -> PostTable:
+    config = run.config if data_root is None else replace(run.config, data_root=data_root)
     return prepare_data(config).table.part("test")

@@ -154,6 +154,9 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
     """
     config, source, data, folder = _resolve(config)
     if shares_steps(config.trainer) and worker_rank():
+        # The first process finds a complete run complete, too, and asks for no help.
+        if folder.complete and not overwrite:
+            return RunOutcome(folder.path, _records(folder), was_complete=True)
         return _help_train(config, source, data, folder)
     with folder.locked():
         if overwrite:
@@ -248,6 +251,8 @@ def _carry_out(
 
 def _help_train(config: RunConfig, source: EncoderSource, data: PreparedData, folder: RunFolder) -> RunOutcome:
     """Take part in the training of another process, which alone writes the run folder."""
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
     max_length = int(config.max_length or data.table.config.max_length)
     attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
     train_network(data.table, config, source, attention, max_length, folder, lambda: None, data.auxiliary)

@@ -4,13 +4,14 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from mhclf.config.run import RunConfig, short_name
 from mhclf.errors import MhclfError
 from mhclf.evaluation import hierarchical_interval
+from mhclf.results.pairs import read_pairs
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows, salted
 from mhclf.training.run import RunOutcome, completed, run
 from mhclf.training.saved import SavedPredictions, read_predictions
@@ -96,6 +97,10 @@ def _suite_run(outcome: RunOutcome, test: SavedPredictions) -> SuiteRun:
             if record.split == "test" and record.slice == "all" and record.method == first.method
         },
         layers=json.loads(layers_file.read_text(encoding="utf-8")) if layers_file.is_file() else None,
+        pairs=tuple(
+            asdict(pair) | {"margin": _rounded(pair.margin), "confusion": _rounded(pair.confusion)}
+            for pair in read_pairs(outcome.folder / "class_pairs.json")
+        ),
     )
 
 
@@ -159,6 +164,10 @@ def _failed(cell: Cell) -> SuiteRun:
         0.0,
         error=cell.kind,
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _number(value: float) -> float | None:

@@ -25,6 +25,14 @@ from mhclf.training.folder import RunFolder
 logger = logging.getLogger(__name__)
 
 
+class Patience(EarlyStopping):
+    """Early stopping that holds for a resumed run, too: one that had stopped does not train another epoch."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where the checkpoint says so."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
 def build_trainer(
     config: TrainerConfig, folder: RunFolder, metric: str, better: Literal["max", "min"], on_epoch: Callable[[], None]
 ) -> lightning.Trainer:
@@ -64,7 +72,7 @@ def build_trainer(
         ModelCheckpoint(folder.checkpoints, "last", save_on_train_epoch_end=True, enable_version_counter=False),
     ]
     if config.patience:
-        callbacks.append(EarlyStopping(monitored, mode=better, patience=config.patience))
+        callbacks.append(Patience(monitored, mode=better, patience=config.patience))
     if shown:
         callbacks.append(RichProgressBar(leave=True))
     ours: dict[str, Any] = {
@@ -112,6 +120,13 @@ def check_options(config: TrainerConfig, ours: dict[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise ConfigError(f"trainer: options: lightning.Trainer has no option '{name}'.{hint}")
+        if name in {"gradient_clip_val", "gradient_clip_algorithm"}:
+            raise ConfigError(f"trainer: options: '{name}' has no effect here. Give --optim.gradient_clip (by norm).")
+        if name in {"fast_dev_run", "barebones", "enable_checkpointing"}:
+            raise ConfigError(
+                f"trainer: options: '{name}' would leave the run without the checkpoint that its model is taken from. "
+                "For a quick look give --limit 50 --trainer.epochs 1."
+            )
         if name in {"accelerator", "devices", "strategy", "precision", *own}:
             raise ConfigError(f"trainer: options: give '{name}' as --trainer.{own.get(name, name)}.")
         if name in ours and name not in {"num_sanity_val_steps", "enable_model_summary"}:
@@ -132,8 +147,8 @@ def build_loggers(config: TrainerConfig, folder: RunFolder) -> list[Any]:
         if name not in known:
             raise ConfigError(f"trainer: loggers: no logger is called '{name}'. Known: {', '.join(known)}.")
         logger_class = getattr(loggers, name)
-        places = {"save_dir", "dir"} & set(inspect.signature(logger_class.__init__).parameters)
-        where = {place: str(folder.path / "logs") for place in places & {"save_dir"}}
+        takes_folder = "save_dir" in inspect.signature(logger_class.__init__).parameters
+        where = {"save_dir": str(folder.path / "logs")} if takes_folder else {}
         try:
             built.append(logger_class(**(where | options)))
         except (TypeError, ModuleNotFoundError) as error:

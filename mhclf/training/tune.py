@@ -13,6 +13,7 @@ from mhclf.config.tuning import Dimension, settings_of
 from mhclf.data.locate import find_dataset
 from mhclf.data.manifest import content_hash
 from mhclf.errors import MissingDependencyError, RunError
+from mhclf.evaluation import higher_is_better
 from mhclf.results.files import write_text
 from mhclf.training.folder import RunFolder, changed_settings
 from mhclf.training.run import RunOutcome, run
@@ -39,7 +40,7 @@ class TuneOutcome:
     ----------
     folder : Path
     metric : str
-        The data set's headline metric; larger is better.
+        The data set's headline metric.
     trials : tuple of Trial
     best : Trial
     settings : Path
@@ -102,16 +103,24 @@ def tune(
     folder = _folder(config, space, dataset.name)
     with RunFolder(folder).locked():
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
-        study = optuna.create_study(storage=storage, study_name=_STUDY, direction="maximize", load_if_exists=True)
+        metric = dataset.headline_metric
+        more = higher_is_better(metric)
+        study = optuna.create_study(
+            storage=storage,
+            study_name=_STUDY,
+            direction="maximize" if more else "minimize",
+            load_if_exists=True,
+        )
+        _same(study, folder, "metric", metric, "by another metric")
         _take_up(study, optuna)
         while (number := len(_finished(study, optuna))) < trials:
             study.sampler = optuna.samplers.TPESampler(seed=(config.seed * 1_000_003 + number) % 2**32)
             trial = study.ask()
             values = {dimension.key: _draw(trial, dimension) for dimension in space}
             outcome = _carry_out(config, values, folder)
-            score = None if outcome is None else _score(outcome, config.method, dataset.headline_metric)
+            score = None if outcome is None else _score(outcome, config.method, metric)
             if outcome is not None:
-                _same_data(study, folder, outcome)
+                _same(study, folder, "data", outcome.records[0].data_hash, "on other data")
             if score is None:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
@@ -123,7 +132,8 @@ def tune(
         scored = [item for item in found if item.score is not None]
         if not scored:
             raise RunError(f"{folder}: every trial failed. Look at the warnings above; narrow --space.")
-        best = max(scored, key=lambda item: (item.score or 0.0, -item.number))
+        sign = 1 if more else -1
+        best = max(scored, key=lambda item: (sign * (item.score or 0.0), -item.number))
         tuned = from_mapping(RunConfig, layered(to_mapping(config), settings_of(best.values)), "best settings")
         changed = changed_settings(to_mapping(tuned), to_mapping(recipe))
         for key in ("test", "report", "out", "data_root"):
@@ -133,7 +143,7 @@ def tune(
         settings = write_text(folder / "best.yaml", write_yaml(content))
         varied = len({item.score for item in scored}) > 1 and len(scored) >= 4
         importances = optuna.importance.get_param_importances(study) if varied else {}
-    return TuneOutcome(folder, dataset.headline_metric, found, best, settings, dict(importances))
+    return TuneOutcome(folder, metric, found, best, settings, dict(importances))
 
 
 def _folder(config: RunConfig, space: Sequence[Dimension], dataset: str) -> Path:
@@ -178,13 +188,12 @@ def _carry_out(config: RunConfig, values: Mapping[str, Any], folder: Path) -> Ru
 
 
 def _score(outcome: RunOutcome, method: str, metric: str) -> float | None:
-    wanted = ("validation", metric, method)
-    return next(r.value for r in outcome.records if (r.split, r.metric, r.method) == wanted)
+    wanted = ("validation", "all", metric, method)
+    return next(r.value for r in outcome.records if (r.split, r.slice, r.metric, r.method) == wanted)
 
 
-def _same_data(study: Any, folder: Path, outcome: RunOutcome) -> None:
-    """Refuse to compare scores on other rows than those of the first trial."""
-    found = outcome.records[0].data_hash
-    if study.user_attrs.setdefault("data", found) != found:
-        raise RunError(f"{folder}: was begun on other data. Remove the folder, or give the same files.")
-    study.set_user_attr("data", found)
+def _same(study: Any, folder: Path, what: str, found: str, otherwise: str) -> None:
+    """Refuse to compare scores on other data, or by another metric, than those of the first trial."""
+    if study.user_attrs.get(what, found) != found:
+        raise RunError(f"{folder}: was begun {otherwise}. Remove the folder, or give the same files.")
+    study.set_user_attr(what, found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mhclf.errors import DataError
-from mhclf.evaluation.confusable import class_pairs
+from mhclf.evaluation.confusable import ClassPair, class_pairs, pair_agreement
 from mhclf.evaluation.flips import prediction_flips
 
 
@@ -34,6 +34,17 @@ def test_a_margin_does_not_depend_on_the_scale():
     points, gold = generator.normal(size=(30, 4)), np.repeat([0, 1, 2], 10)
     one, other = (class_pairs(points * factor, gold, gold, ["a", "b", "c"]) for factor in (1, 50))
     assert [pair.margin for pair in one] == pytest.approx([pair.margin for pair in other])
+
+
+def test_the_agreement_of_margin_and_confusion_by_hand():
+    def pairs(*values):
+        return [ClassPair("a", "b", margin, confusion, 5) for margin, confusion in values]
+
+    # Of three comparisons two run against each other, one along.
+    assert pair_agreement(pairs((1.0, 0.3), (2.0, 0.1), (3.0, 0.2))) == pytest.approx(-1 / 3)
+    assert pair_agreement(pairs((1.0, 0.3), (2.0, 0.2), (3.0, 0.1), (None, 0.9), (9.0, None))) == pytest.approx(-1)
+    assert np.isnan(pair_agreement(pairs((1.0, 0.3), (2.0, 0.1))))
+    assert np.isnan(pair_agreement(pairs((1.0, 0.0), (2.0, 0.0), (3.0, 0.0))))
 
 
 def test_flips_by_hand():

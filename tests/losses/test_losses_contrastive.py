@@ -193,3 +193,18 @@ def test_the_objective_fills_its_queue(columns):
     assert float(first) == pytest.approx(float(alone))
     assert float(second) != pytest.approx(float(alone))
     assert int(objective.queue.filled) == 4
+
+
+def test_mixed_precision_does_not_reach_the_loss():
+    generator = torch.Generator().manual_seed(3)
+    vectors = torch.nn.functional.normalize(torch.randn(24, 64, generator=generator), dim=-1)
+    labels = (torch.rand(24, 5, generator=generator) < 0.4).long()
+    found = []
+    for enabled in (False, True):
+        leaf = vectors.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = supervised_contrastive(leaf, labels, 0.05)
+        loss.backward()
+        found.append((loss.detach(), leaf.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from mhclf.errors import DataError, RunError
 from mhclf.results.derived import derived_records, read_thresholds
 from mhclf.results.slices import slice_table
+from mhclf.results.summary import metric_name
 
 IDENTITY = {
     "run": "r", "dataset": "demo", "method": "m", "encoder": "e", "seed": 1, "protocol": "sound", "data_hash": "x",
@@ -81,6 +82,24 @@ def test_coverage_keeps_the_most_certain_posts(make_run, tmp_path):
         kept = test[:share]
         record = records[f"coverage {share} %", "accuracy"]
         assert (record.n, record.value) == (share, pytest.approx((kept["gold"] == kept["prediction"]).mean()))
+
+
+def test_a_learnt_reservation_has_its_own_risk_coverage_curve(make_run, tmp_path):
+    folder = make_run(tmp_path / "run", rows=120)
+    plain = {r.metric for r in derived_records(folder, IDENTITY)}
+    assert not [name for name in plain if name.endswith("_by_reservation")]
+    frame = pd.read_parquet(folder / "predictions.parquet")
+    add_columns(folder, abstention=np.random.default_rng(4).random(len(frame)))
+    found = {r.metric: r for r in derived_records(folder, IDENTITY) if r.slice == "all" and r.split == "test"}
+    record, test = found["aurc_by_reservation"], frame_of(folder, "test")
+    right = (test["gold"] == test["prediction"]).to_numpy()[np.argsort(test["abstention"].to_numpy())]
+    assert record.value == pytest.approx((np.cumsum(1 - right) / np.arange(1, 121)).mean())
+    assert record.ci_low < record.value < record.ci_high
+    assert (record.n, record.higher_is_better) == (120, False)
+    wrong = (1 - right).sum()
+    best = np.maximum(0, np.arange(1, 121) - (120 - wrong)) / np.arange(1, 121)
+    assert found["e_aurc_by_reservation"].value == pytest.approx(record.value - best.mean())
+    assert metric_name("aurc_by_reservation") == "Area under the risk-coverage curve, by reservation"
 
 
 def test_slices_by_words_and_confidence_with_the_small_ones_unscored(make_run, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from mhclf.errors import ConfigError
 from mhclf.models.weights import resolve_encoder
 from mhclf.training.fit import build_network, fit_network
 from mhclf.training.folder import RunFolder
+from mhclf.training.plan import ClassificationPlan
 from mhclf.training.run import prepare_data, run
 from mhclf.training.saved import load_run, read_predictions
 
@@ -116,6 +118,62 @@ def test_lower_layers_learn_slower(tiny_config):
         assert rate == pytest.approx(expected), name
 
 
+def test_biases_norms_and_gates_do_not_decay(tiny_config):
+    from mhclf.training.fit import build_plan
+
+    table = prepare_data(tiny_config()).table
+    network = build_network(table, tiny_config(), resolve_encoder(tiny_config().encoder), "eager")
+    plan = build_plan(table.part("train"), tiny_config(), network, ())
+
+    class Trainer:
+        estimated_stepping_batches = 10
+
+    plan._trainer = Trainer()
+    groups = plan.configure_optimizers()["optimizer"].param_groups
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    decays = {names[id(parameter)]: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert decays["aggregation.gate.value"] == decays["head.linear.bias"] == decays["aggregation.norm.weight"] == 0
+    assert {name for name, decay in decays.items() if decay == 0.01} == {
+        name for name, parameter in network.named_parameters() if parameter.ndim > 1
+    }
+
+
+def test_a_stopped_run_goes_on_to_the_same_log(tiny_config, tmp_path):
+    """Also with accumulation, and where early stopping had ended the training before the kill."""
+    still = OptimConfig(lr=0.0, head_lr=0.0)
+    trainer = TrainerConfig(epochs=9, accelerator="cpu", precision="fp32", patience=2, accumulate=3)
+    config = tiny_config(optim=still, trainer=trainer, batch=BatchConfig(size=2))
+    table, source = prepare_data(config).table, resolve_encoder(config.encoder)
+    folder = RunFolder(tmp_path / "run")
+
+    def rows():
+        with (folder.path / "training_log.csv").open(newline="") as file:
+            return [(row["kind"], row["epoch"], row["step"], row["loss"]) for row in csv.DictReader(file)]
+
+    fit_network(table, config, source, "eager", 32, folder, lambda: None)
+    unbroken = rows()
+    assert [row[1] for row in unbroken if row[0] == "epoch"] == ["0", "1", "2"]
+    fit_network(table, config, source, "eager", 32, folder, lambda: None)
+    assert rows() == unbroken, "it had stopped already"
+    shutil.rmtree(folder.path)
+
+    def kill(*arguments):
+        raise KeyError("killed")
+
+    batches = iter(range(60))
+    with pytest.MonkeyPatch.context() as patch:
+        step = ClassificationPlan.training_step
+        patch.setattr(
+            ClassificationPlan,
+            "training_step",
+            lambda self, batch, number: kill() if next(batches) == 47 else step(self, batch, number),
+        )
+        with pytest.raises(KeyError):
+            fit_network(table, config, source, "eager", 32, folder, lambda: None)
+    fit_network(table, config, source, "eager", 32, folder, lambda: None)
+    assert rows() == unbroken
+
+
 def test_training_stops_when_nothing_improves(tiny_config):
     still = OptimConfig(lr=0.0, head_lr=0.0)
     trainer = TrainerConfig(epochs=9, accelerator="cpu", precision="fp32", patience=2)
@@ -175,6 +233,16 @@ def test_loggers_of_lightning_write_beside_our_log(tiny_config):
     frame = pd.read_csv(metrics)
     ours = [float(row["loss"]) for row in log(outcome) if row["kind"] == "step"]
     assert frame["train/loss"].dropna().tolist() == pytest.approx(ours, rel=1e-5)
+    for theirs, column in (
+        ("train/loss/contrastive", "loss/contrastive"),
+        ("train/contrastive_weight", "contrastive_weight"),
+        ("train/learning_rate", "learning_rate"),
+    ):
+        steps = [float(row[column]) for row in log(outcome) if row["kind"] == "step"]
+        if column == "learning_rate":
+            # Theirs is the rate of the step, ours the one after it.
+            steps, frame = steps[:-1], frame[frame[theirs].notna()].iloc[1:]
+        assert frame[theirs].dropna().tolist() == pytest.approx(steps, rel=1e-5), column
 
 
 @pytest.mark.parametrize(
@@ -183,6 +251,11 @@ def test_loggers_of_lightning_write_beside_our_log(tiny_config):
         ({"options": {"limit_train_batch": 2}},
          "trainer: options: lightning.Trainer has no option 'limit_train_batch'. Did you mean 'limit_train_batches'?"),
         ({"options": {"max_epochs": 2}}, "trainer: options: give 'max_epochs' as --trainer.epochs."),
+        ({"options": {"gradient_clip_val": 0.5}},
+         "trainer: options: 'gradient_clip_val' has no effect here. Give --optim.gradient_clip (by norm)."),
+        ({"options": {"fast_dev_run": True}},
+         "trainer: options: 'fast_dev_run' would leave the run without the checkpoint that its model is taken from. "
+         "For a quick look give --limit 50 --trainer.epochs 1."),
         ({"options": {"callbacks": []}}, "trainer: options: 'callbacks' is set by this library. Leave it out."),
         ({"loggers": {"CsvLogger": {}}}, "trainer: loggers: no logger is called 'CsvLogger'. Known: CSVLogger,"),
         ({"loggers": {"CSVLogger": {"colour": 1}}}, "trainer: loggers: CSVLogger: "),
@@ -249,3 +322,30 @@ def test_an_auxiliary_set_is_learnt_without_the_held_out_posts(tiny_config, tiny
     manifest = json.loads((outcome.folder / "data_manifest.json").read_text())
     assert manifest["auxiliary"]["tiny_multilabel"]["rows"] == len(data.auxiliary[0])
     assert load_run(outcome.folder).labels == ("body", "work", "people")
+
+
+def test_an_auxiliary_set_learns_by_likelihood_whatever_the_main_loss_is(tiny_config, tiny_multilabel):
+    config = tiny_config(
+        auxiliary=(str(tiny_multilabel),), batch=BatchConfig(size=7, per_class=2), **OPTIONS["gamblers"]
+    )
+    losses = [float(row["loss"]) for row in log(run(config)) if row["kind"] == "step"]
+    assert np.isfinite(losses).all()
+
+
+def test_the_auxiliary_part_is_logged(tiny_config, tiny_multilabel):
+    outcome = run(tiny_config(auxiliary=(str(tiny_multilabel),), auxiliary_weight=0.5))
+    for row in log(outcome):
+        if row["kind"] == "step":
+            parts = [float(row[name]) for name in ("loss/classification", "loss/contrastive", "loss/auxiliary")]
+            total = parts[0] + float(row["contrastive_weight"]) * parts[1] + 0.5 * parts[2]
+            assert float(row["loss"]) == pytest.approx(total, rel=1e-5)
+
+
+def test_another_process_does_not_wait_in_a_complete_run(tiny_config, monkeypatch):
+    trainer = TrainerConfig(epochs=1, accelerator="cpu", precision="fp32", devices=2)
+    config = tiny_config(trainer=trainer)
+    monkeypatch.setattr("mhclf.training.run.train_network", lambda *arguments: pytest.fail("waits for the first"))
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(RunFolder, "complete", True)
+    monkeypatch.setattr("mhclf.training.run._records", lambda folder: ())
+    assert run(config).was_complete

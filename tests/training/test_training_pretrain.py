@@ -16,8 +16,10 @@ from mhclf.data.load import load_table
 from mhclf.data.passages import read_lines, read_passages
 from mhclf.data.spans import text_key
 from mhclf.errors import ConfigError, DataError
-from mhclf.models.masked_language import IGNORED, mask_tokens
-from mhclf.training.pretrain import pretrain
+from mhclf.models.encoder import load_tokenizer
+from mhclf.models.masked_language import IGNORED, load_masked_model, mask_tokens
+from mhclf.models.weights import resolve_encoder
+from mhclf.training.pretrain import MaskedLanguagePlan, pretrain
 from mhclf.training.run import run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -137,6 +139,53 @@ def test_a_stopped_pretraining_goes_on_to_the_same_weights(config, tmp_path, mon
     assert (parts.before, parts.after) == (whole.before, whole.after)
     files = [(item.folder / "model.safetensors").read_bytes() for item in (whole, parts)]
     assert files[0] == files[1]
+
+
+def test_a_head_that_the_weights_lack_has_a_rate_of_its_own(config):
+    source = resolve_encoder(config.encoder)
+    model, fresh = load_masked_model(source)
+    assert fresh and all(name.startswith("cls.predictions.") for name in fresh)
+    settings = replace(config, optim=OptimConfig(lr=1e-4, head_lr=2e-3))
+    plan = MaskedLanguagePlan(model, load_tokenizer(source), settings, fresh)
+
+    class Trainer:
+        estimated_stepping_batches = 10
+
+    plan._trainer = Trainer()
+    groups = plan.configure_optimizers()["optimizer"].param_groups
+    rates = {id(parameter): group["initial_lr"] for group in groups for parameter in group["params"]}
+    for name, parameter in model.named_parameters():
+        assert rates[id(parameter)] == (2e-3 if name in fresh else 1e-4), name
+
+
+def test_accumulated_batches_are_masked_apart(config, monkeypatch):
+    seeds = []
+    original = MaskedLanguagePlan.loss
+
+    def seen(self, batch, seed):
+        if self.training:
+            seeds.append(seed)
+        return original(self, batch, seed)
+
+    monkeypatch.setattr(MaskedLanguagePlan, "loss", seen)
+    trainer = TrainerConfig(epochs=2, accelerator="cpu", precision="fp32", accumulate=3)
+    pretrain(replace(config, trainer=trainer))
+    assert len(seeds) == len(set(seeds)) > 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"trainer": TrainerConfig(devices=2)},
+         "trainer: devices: pretraining runs in one process. Leave it 1, and accumulate batches."),
+        ({"optim": OptimConfig(layer_decay=0.9)},
+         "optim: layer_decay: pretraining has one rate for all layers. Leave it 1."),
+    ],
+)  # fmt: skip
+def test_settings_without_effect_are_refused(config, settings, message):
+    with pytest.raises(ConfigError) as error:
+        replace(config, **settings)
+    assert str(error.value) == message
 
 
 def test_the_door_says_what_it_needs():

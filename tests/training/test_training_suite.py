@@ -49,6 +49,15 @@ def test_a_suite_from_cells_to_table(cells, tmp_path):
     assert suite_markdown(SUITE, shuffled, "make it") == table
     assert suite_markdown(SUITE, records, "make it") == table
 
+    # Pairs of classes are those of the run folders; sets with several labels a post have none.
+    for cell in done:
+        (record,) = (run for run in records.runs if run.run == cell.outcome.folder.name)
+        file = cell.outcome.folder / "class_pairs.json"
+        kept = json.loads(file.read_text()) if file.is_file() else []
+        assert bool(record.pairs) == (cell.config.method != "tfidf_lr" and record.dataset == "tiny")
+        assert [pair["margin"] for pair in record.pairs] == [pytest.approx(pair["margin"], abs=1e-6) for pair in kept]
+        assert {pair["first"] for pair in record.pairs} <= {"body", "work", "people"}
+
     # Values are of all test rows, not of a part of them.
     whole = {run.run: run.values for run in records.runs}
     for outcome in (cell.outcome for cell in done if cell.config.data.endswith("tiny.yaml")):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from mhclf.config.tuning import parse_space
 from mhclf.errors import RunError
 from mhclf.results.records import read_records
 from mhclf.training import tune as tuning
+from mhclf.training.console import tune_tables
 from mhclf.training.tune import tune
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,13 +53,31 @@ def test_trials_best_and_settings(tiny_config):
     assert more.trials[:5] == outcome.trials and len(more.trials) == 6
 
 
+def test_the_least_is_best_where_less_is_better(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data")
+    path.write_text(re.sub("metrics: .*", "metrics: [nll, accuracy]", path.read_text()))
+    config = tiny_config(data=str(path), trainer=ONE)
+    outcome = tune(config, parse_space("lr=1e-6..1e-2:log"), 3, recipe(config))
+    scores = [trial.score for trial in outcome.trials]
+    assert outcome.best.score == min(scores) < max(scores)
+    table = tune_tables(outcome)[0]
+    assert [row[1] for row in table.rows] == sorted(scores)
+    assert table.columns[1].direction == "lower"
+    path.write_text(path.read_text().replace("[nll, accuracy]", "[accuracy, nll]"))
+    with pytest.raises(RunError) as error:
+        tune(config, parse_space("lr=1e-6..1e-2:log"), 3, recipe(config))
+    assert str(error.value) == (
+        f"{outcome.folder}: was begun by another metric. Remove the folder, or give the same files."
+    )
+
+
 def test_scores_are_those_of_validation_and_no_test_post_is_scored(tiny_config, tmp_path):
     config = tiny_config(trainer=ONE)
     outcome = tune(config, SPACE, 2, recipe(config))
     folders = list((outcome.folder / "runs" / "tiny").iterdir())
     records = [record for folder in folders for record in read_records(folder / "results.jsonl")]
     assert len(folders) == 2 and {record.split for record in records} == {"validation"}
-    values = {r.value for r in records if (r.metric, r.method) == ("macro_f1", "lara_supcon")}
+    values = {r.value for r in records if (r.slice, r.metric, r.method) == ("all", "macro_f1", "lara_supcon")}
     assert values == {trial.score for trial in outcome.trials}
 
 
