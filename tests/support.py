@@ -67,11 +67,17 @@ def build_encoder_folder(folder: Path, family: str = "bert") -> Path:
             vocab_size=300, special_tokens=special, unk_token="[UNK]", show_progress=False
         )
     else:
-        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        # Written out: a trained vocabulary breaks its ties by chance, and differs from process to process.
+        letters = sorted({sign for text in texts for sign in text if not sign.isspace()})
+        whole = sorted({word for text in texts[:-1] for word in text.split()})[::2]
+        pieces = dict.fromkeys([*special, *letters, *(f"##{sign}" for sign in letters), *whole])
+        vocabulary = {piece: number for number, piece in enumerate(pieces)}
+        tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.BertNormalizer()
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+        trainer = None
+    if trainer is not None:
+        tokenizer.train_from_iterator(texts, trainer)
     order = "$A [SEP] [CLS]" if family == "xlnet" else "[CLS] $A [SEP]"
     tokenizer.post_processor = processors.TemplateProcessing(
         single=order, special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
