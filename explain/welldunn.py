@@ -1,6 +1,6 @@
 """The protocol `welldunn-2024` beside the sound one: each published defect is a switch.
 
-WellDunn (Mohammadi et al., BlackboxNLP 2024, arXiv:2406.12058) is replayed from its released notebooks, read in 2024.
+WellDunn (Mohammadi et al., BlackboxNLP 2024, arXiv:2406.12058) is replayed from its released notebooks.
 The code here is our own; what it does differently from a sound evaluation is named one by one in `Defects`.
 """
 

@@ -1,0 +1,345 @@
+"""The WellDunn replay: one model, defect by defect, each alone and all together, beside the sound protocol."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from numpy.typing import ArrayLike
+
+from explain.attention import look
+from explain.averages import Average, Floats, average
+from explain.model import ExplainedModel, TokenRow
+from explain.structure import fixed_width, padded_attention
+from explain.welldunn import (
+    COVERAGE_DEFECTS,
+    COVERAGES,
+    OVERLAP_DEFECTS,
+    PUBLISHED,
+    RANK_DEFECTS,
+    SOUND,
+    Defects,
+    decide_labels,
+    kept_rows,
+)
+from explain.welldunn_attention import (
+    LENGTH,
+    AttentionOverlap,
+    TokenScores,
+    attention_overlap,
+    attention_rank,
+    attention_received,
+    overlap_of_post,
+)
+from explain.welldunn_records import ReplayRecord
+from explain.welldunn_runs import Cut, cut_rows, expert_phrases, trained_run
+from mhclf.config.run import RunConfig, short_name
+from mhclf.data.tokens import encode_posts
+from mhclf.errors import DataError
+from mhclf.evaluation import classification_intervals, paired_bootstrap, scores
+from mhclf.training.saved import Run
+
+ALL = "all"
+LEAKED = "all, with the leaked split"
+METRICS = {"multiclass": ("accuracy", "macro_f1", "mcc"), "multilabel": ("micro_f1", "macro_f1", "subset_accuracy")}
+
+Report = Callable[[str], None]
+
+
+def token_scores(run: Run, texts: Sequence[str], defects: Defects, length: int = LENGTH) -> list[TokenScores]:
+    """Return the attention that the tokens of posts receive in the last layer.
+
+    Parameters
+    ----------
+    run : Run
+    texts : sequence of str
+    defects : Defects
+        With `padding` posts are cut or padded to `length` tokens, otherwise read as the run reads them; with
+        `one_head` head 0 alone.
+    length : int
+    """
+    model, tokenizer = ExplainedModel(run), run.parts()[1]
+    model.network.eval()
+    width = length if defects.padding else None
+    encoded = encode_posts(tokenizer, list(texts), width or run.max_length, offsets=True)
+    types = encoded.get("token_type_ids")
+    rows = [
+        TokenRow(torch.tensor(ids), torch.tensor(types[number]) if types is not None else None)
+        for number, ids in enumerate(encoded["input_ids"])
+    ]
+    sizes = [width or len(row.ids) for row in rows]
+    found: list[TokenScores | None] = [None] * len(rows)
+
+    def work(part: Sequence[int]) -> None:
+        batch = model.batch([rows[number] for number in part])
+        if width:
+            batch = {name: fixed_width(model, value, name, width) for name, value in batch.items()}
+        with torch.no_grad():
+            weights = look(model, batch).attentions[-1].float().cpu().numpy()
+        total = weights.shape[-1]
+        for place, number in enumerate(part):
+            own = model.place(len(rows[number].ids), total)
+            kept = slice(0, total) if width else own
+            real = np.zeros(total, dtype=bool)
+            real[own] = True
+            spans = np.zeros((total, 2), dtype=int)
+            spans[own] = encoded["offset_mapping"][number]
+            ids = batch["input_ids"][place, kept].tolist()
+            found[number] = TokenScores(
+                texts[number],
+                tuple(tokenizer.convert_ids_to_tokens(ids)),
+                tuple((int(start), int(end)) for start, end in spans[kept]),
+                attention_received(weights[place][:, kept, kept], real[kept], defects),
+            )
+
+    model.in_batches(sorted(range(len(rows)), key=lambda number: -sizes[number]), sizes, work, 0.25)
+    return [item for item in found if item is not None]
+
+
+def overlap_of_run(
+    run: Run, held: Cut, phrases: Mapping[str, str], defects: Defects, seed: int | None = None
+) -> AttentionOverlap:
+    """Return the attention overlap over the evaluated posts; with a `seed`, that of random scores instead."""
+    posts = token_scores(run, held.held.texts, defects)
+    if seed is not None:
+        generator = np.random.default_rng(seed)
+        posts = [replace(post, scores=generator.random(len(post.scores))) for post in posts]
+    return attention_overlap(
+        [
+            overlap_of_post(post, rationale.spans, phrases.get(str(name), ""), defects)
+            for post, rationale, name in zip(posts, held.held.rationales, held.held.frame["id"], strict=True)
+        ]
+    )
+
+
+def head_attention(run: Run, texts: Sequence[str], defects: Defects, length: int = LENGTH) -> list[ArrayLike]:
+    """Return the last head's attention of each post, of the last layer or, with `first_layer`, of the first."""
+    layer = 0 if defects.first_layer else -1
+    if defects.padding:
+        return list(padded_attention(run, texts, layer, -1, length))
+    model, tokenizer = ExplainedModel(run), run.parts()[1]
+    model.network.eval()
+    encoded = encode_posts(tokenizer, list(texts), run.max_length)
+    types = encoded.get("token_type_ids")
+    found: list[ArrayLike] = [np.zeros((0, 0))] * len(texts)
+    rows = [
+        TokenRow(torch.tensor(ids), torch.tensor(types[number]) if types is not None else None)
+        for number, ids in enumerate(encoded["input_ids"])
+    ]
+    lengths = [len(row.ids) for row in rows]
+
+    def work(part: Sequence[int]) -> None:
+        with torch.no_grad():
+            weights = look(model, model.batch([rows[number] for number in part])).attentions[layer][:, -1]
+        for place, number in enumerate(part):
+            own = model.place(lengths[number], weights.shape[-1])
+            found[number] = weights[place, own, own].float().cpu().numpy()
+
+    model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work, 0.25)
+    return found
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Fills what all records of one seed share."""
+
+    config: RunConfig
+    dataset: str
+    seed: int
+    records: list[ReplayRecord]
+
+    def add(
+        self,
+        family: str,
+        setting: str,
+        measure: str,
+        found: Average,
+        change: Average | None = None,
+        method: str | None = None,
+    ) -> None:
+        self.records.append(
+            ReplayRecord(
+                dataset=self.dataset,
+                method=method or self.config.method,
+                encoder=short_name(self.config.encoder),
+                family=family,
+                setting=setting,
+                split_seed=self.seed,
+                measure=measure,
+                value=_number(found.mean),
+                ci_low=_number(found.low),
+                ci_high=_number(found.high),
+                n=found.n,
+                change=_number(change.mean) if change else None,
+                change_low=_number(change.low) if change else None,
+                change_high=_number(change.high) if change else None,
+            )
+        )
+
+
+def replay_single_label(
+    finetune: RunConfig, gamblers: RunConfig, seed: int, report: Report = lambda message: None
+) -> list[ReplayRecord]:
+    """Replay WellXplain for one published split seed: split, overlap, rank, coverage.
+
+    Parameters
+    ----------
+    finetune, gamblers : RunConfig
+        The two recipes; `gamblers` needs the reservation.
+    seed : int
+    report : callable
+        Told what is done.
+
+    Raises
+    ------
+    DataError
+        If the set has no expert phrases.
+    """
+    phrases = expert_phrases(finetune)
+    if not phrases:
+        raise DataError(f"{finetune.data}: has no expert phrases to hold attention against. Choose another set.")
+    sound, random, leaked = SOUND, Defects.only("random_cut"), Defects.only("leaked_split")
+    cuts = {setting: cut_rows(finetune, seed, setting) for setting in (sound, random, leaked)}
+    writer = _Writer(finetune, cuts[sound].held.config.name, seed, [])
+    runs: dict[Defects, Run] = {}
+    probabilities: dict[Defects, npt.NDArray[np.float64]] = {}
+    for setting, name in ((sound, "sound"), (random, "random_cut"), (leaked, "leaked_split")):
+        report(f"{writer.dataset}, split seed {seed}: {finetune.method}, {name}")
+        runs[setting] = trained_run(finetune, cuts[setting], seed, setting)
+        held = cuts[setting].held
+        probabilities[setting] = runs[setting].predict_proba(held.texts, held.contexts)
+        # The random and the leaked cut evaluate the same rows, so that the two are compared post by post.
+        before = probabilities[random].argmax(axis=1) if setting is leaked else None
+        _add_split(writer, name, cuts[setting], probabilities[setting].argmax(axis=1), before)
+    report(f"{writer.dataset}, split seed {seed}: attention")
+    _add_overlap(writer, runs, cuts, phrases)
+    _add_rank(writer, runs, cuts)
+    for setting, name in ((sound, "sound"), (leaked, LEAKED)):
+        report(f"{writer.dataset}, split seed {seed}: {gamblers.method}, {name}")
+        run = trained_run(gamblers, cuts[setting], seed, setting)
+        held = cuts[setting].held
+        scored = run.score(held.texts, held.contexts)
+        if scored.reservation is None:
+            raise DataError(f"{gamblers.method}: has learnt no reservation. Choose a recipe with model.abstain.")
+        cases = _alone_and_all(COVERAGE_DEFECTS) if setting is sound else {LEAKED: PUBLISHED}
+        for case, defects in cases.items():
+            _add_coverage(writer, case, cuts[setting], scored.probabilities, scored.reservation, defects, gamblers)
+    return writer.records
+
+
+def replay_several_labels(finetune: RunConfig, seed: int, report: Report = lambda message: None) -> list[ReplayRecord]:
+    """Replay MultiWD for one published split seed: leaked split, the gold's number of labels, both.
+
+    Parameters
+    ----------
+    finetune : RunConfig
+    seed : int
+    report : callable
+        Told what is done.
+    """
+    sound, leaked = SOUND, Defects.only("leaked_split")
+    records: list[ReplayRecord] = []
+    before: npt.NDArray[np.int64] | None = None
+    for setting, name in ((sound, "sound"), (leaked, "leaked_split")):
+        cut = cut_rows(finetune, seed, setting, own_rule=False)
+        writer = _Writer(finetune, cut.held.config.name, seed, records)
+        report(f"{writer.dataset}, split seed {seed}: {finetune.method}, {name}")
+        run = trained_run(finetune, cut, seed, setting)
+        found = run.predict_proba(cut.held.texts, cut.held.contexts)
+        plain = decide_labels(found, cut.held.targets, SOUND)
+        _add_split(writer, name, cut, plain, before)
+        before = plain if before is None else before
+        counted = decide_labels(found, cut.held.targets, Defects.only("gold_count"))
+        _add_split(writer, "gold_count" if setting is sound else ALL, cut, counted, before)
+    return records
+
+
+def _add_split(
+    writer: _Writer,
+    setting: str,
+    cut: Cut,
+    decisions: npt.NDArray[np.int64],
+    before: npt.NDArray[np.int64] | None,
+) -> None:
+    held = cut.held
+    task, labels, groups = held.config.task, held.labels, held.frame["group"].to_numpy()
+    wanted = METRICS.get(task, METRICS["multiclass"])
+    values = scores(task, held.targets, decisions, None, labels)
+    ends = classification_intervals(task, held.targets, decisions, None, labels, groups, wanted)
+    for metric in wanted:
+        change = None
+        if before is not None:
+            found = paired_bootstrap(metric, held.targets, decisions, before, groups, labels=labels)
+            change = Average(found.difference, found.ci_low, found.ci_high, len(held))
+        writer.add("split", setting, metric, Average(float(values[metric]), *ends[metric], len(held)), change)
+    nan = float("nan")
+    writer.add("split", setting, "trained_on", Average(cut.trained_on, nan, nan, len(held)))
+    writer.add("split", setting, "source_trained_on", Average(cut.source_trained_on, nan, nan, len(held)))
+
+
+def _add_overlap(
+    writer: _Writer, runs: Mapping[Defects, Run], cuts: Mapping[Defects, Cut], phrases: Mapping[str, str]
+) -> None:
+    leaked = Defects.only("leaked_split")
+    cases = [(name, SOUND, defects) for name, defects in _alone_and_all(OVERLAP_DEFECTS).items()]
+    base: AttentionOverlap | None = None
+    for name, split, defects in [*cases, (LEAKED, leaked, PUBLISHED)]:
+        cut = cuts[split]
+        groups = cut.held.frame["group"].to_numpy()
+        found = overlap_of_run(runs[split], cut, phrases, defects)
+        chance = overlap_of_run(runs[split], cut, phrases, defects, seed=writer.seed)
+        base = found if base is None else base
+        paired = split is SOUND and found is not base
+        for measure, values, earlier, floor in (
+            ("overlap", found.hits, base.hits, chance.hits),
+            ("share", found.shares, base.shares, chance.shares),
+        ):
+            change = average(values - earlier, groups) if paired else None
+            writer.add("overlap", name, measure, average(values, groups), change)
+            writer.add("overlap", name, f"{measure}_random", average(floor, groups))
+
+
+def _add_rank(writer: _Writer, runs: Mapping[Defects, Run], cuts: Mapping[Defects, Cut]) -> None:
+    leaked = Defects.only("leaked_split")
+    cases = [(name, SOUND, defects) for name, defects in _alone_and_all(RANK_DEFECTS).items()]
+    for name, split, defects in [*cases, (LEAKED, leaked, PUBLISHED)]:
+        # The published code takes the rank over the train rows.
+        rows = cuts[split].held if split is SOUND else cuts[split].fitted.part("train")
+        value, ranks = attention_rank(head_attention(runs[split], rows.texts, defects), defects)
+        nan = float("nan")
+        found = Average(value, nan, nan, len(ranks))
+        if not defects.value_table:
+            found = average(ranks, rows.frame["group"].to_numpy())
+        writer.add("rank", name, "rank", found)
+
+
+def _add_coverage(
+    writer: _Writer,
+    setting: str,
+    cut: Cut,
+    probabilities: Floats,
+    reservation: ArrayLike,
+    defects: Defects,
+    config: RunConfig,
+) -> None:
+    held = cut.held
+    predicted = probabilities.argmax(axis=1)
+    task, groups = held.config.task, held.frame["group"].to_numpy()
+    for coverage in COVERAGES:
+        rows = kept_rows(reservation, held.targets, len(held.labels), coverage, defects)
+        gold, chosen = held.targets[rows], predicted[rows]
+        values = scores(task, gold, chosen, None, held.labels)
+        metrics = ("accuracy", "macro_f1")
+        ends = classification_intervals(task, gold, chosen, None, held.labels, groups[rows], metrics)
+        for metric in metrics:
+            found = Average(float(values[metric]), *ends[metric], len(rows))
+            writer.add("coverage", setting, f"{metric}@{coverage:g}", found, method=config.method)
+
+
+def _alone_and_all(names: Sequence[str]) -> dict[str, Defects]:
+    return {"sound": SOUND} | {name: Defects.only(name) for name in names} | {ALL: Defects.only(*names)}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
