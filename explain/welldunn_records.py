@@ -18,7 +18,7 @@ class ReplayRecord:
     ----------
     dataset, method, encoder : str
     family : str
-        `split`, `overlap`, `rank` or `coverage`.
+        `split`, `classes`, `overlap`, `rank` or `coverage`.
     setting : str
         `sound`, the name of a defect, or all of the family's together.
     split_seed : int

@@ -181,7 +181,7 @@ class _Writer:
 def replay_single_label(
     finetune: RunConfig, gamblers: RunConfig, seed: int, report: Report = lambda message: None
 ) -> list[ReplayRecord]:
-    """Replay WellXplain for one published split seed: split, overlap, rank, coverage.
+    """Replay WellXplain for one published split seed: split (also by class), overlap, rank, coverage.
 
     Parameters
     ----------
@@ -276,6 +276,28 @@ def _add_split(
     nan = float("nan")
     writer.add("split", setting, "trained_on", Average(cut.trained_on, nan, nan, len(held)))
     writer.add("split", setting, "source_trained_on", Average(cut.source_trained_on, nan, nan, len(held)))
+    if task != "multilabel":
+        _add_classes(writer, setting, cut, values, decisions)
+
+
+def _add_classes(
+    writer: _Writer, setting: str, cut: Cut, values: Mapping[str, float], decisions: npt.NDArray[np.int64]
+) -> None:
+    """Add what a cut does to each class: a file in the order of its classes loses one of them from train."""
+    held, train = cut.held, cut.fitted.part("train")
+    groups = held.frame["group"].to_numpy()
+    known = held.frame["id"].isin(train.frame["id"]).to_numpy()
+    names = [f"recall/{label}" for label in held.labels]
+    ends = classification_intervals(held.config.task, held.targets, decisions, None, held.labels, groups, names)
+    nan = float("nan")
+    for number, (label, name) in enumerate(zip(held.labels, names, strict=True)):
+        own = held.targets == number
+        count = int(own.sum())
+        writer.add("classes", setting, name, Average(float(values[name]), *ends[name], count))
+        share = float(known[own].mean()) if count else nan
+        writer.add("classes", setting, f"trained_on/{label}", Average(share, nan, nan, count))
+        rows = int((train.targets == number).sum())
+        writer.add("classes", setting, f"train_rows/{label}", Average(float(rows), nan, nan, count))
 
 
 def _add_overlap(

@@ -28,8 +28,6 @@ from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.errors import DataError
 from mhclf.training.predict import predict_network
 
-LABELS = ("body", "work", "people")
-
 
 @pytest.fixture(scope="module")
 def phrased(tmp_path_factory):
@@ -183,6 +181,13 @@ def test_records_of_one_label(replayed, recipe):
     change = by["split", "leaked_split", "accuracy"].value - by["split", "random_cut", "accuracy"].value
     assert by["split", "leaked_split", "accuracy"].change == pytest.approx(change)
     assert by["rank", "value_table", "rank"].ci_low is None
+    own = cut.held.targets == 1
+    assert by["classes", "sound", "recall/work"].value == pytest.approx((decisions[own] == 1).mean())
+    leaked = cut_rows(recipe, 200, Defects.only("leaked_split"))
+    train = leaked.fitted.part("train")
+    assert by["classes", "leaked_split", "train_rows/work"].value == (train.targets == 1).sum()
+    of_class = leaked.held.frame["id"][leaked.held.targets == 1]
+    assert by["classes", "leaked_split", "trained_on/work"].value == of_class.isin(train.frame["id"]).mean()
     assert by["coverage", "lost_row", "accuracy@1"].n == by["coverage", "sound", "accuracy@1"].n - 1
     assert by["coverage", "sound", "accuracy@1"].method == "gamblers"
 
@@ -204,6 +209,7 @@ def test_the_page_is_made_of_records_alone(replayed, tmp_path):
     page = replay_markdown(again, "the command")
     for sentences in SENTENCES.values():
         assert not any(sentence in content or sentence in page for sentence in sentences)
+    assert "**Decisions by class**" in page
     assert page.count("**Decisions**") == page.count("**Attention overlap**") == page.count("**Attention rank**") == 1
     by = {(item.family, item.setting, item.measure): item for item in records}
     sound = by["split", "sound", "accuracy"]
