@@ -1,6 +1,5 @@
-"""What each layer does: learnt weights, contributions, the effect of dropping one, a linear probe beside them."""
+"""What the layers carry: learnt weights, effective contributions, agreement between seeds, pooled summaries."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,19 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from explain.averages import Average, Floats, average
+from explain.averages import Floats, average
 from explain.model import ExplainedModel, TokenRow
 from explain.reading import read_posts
 from mhclf.errors import DataError, RunError
-from mhclf.evaluation import Comparison, classification_intervals, paired_bootstrap, scores
 from mhclf.evaluation.layers import LayerAgreement, kl_from_uniform, layer_agreement
-from mhclf.models.aggregation import Aggregation, LayerScores, ScalarMix
+from mhclf.models.aggregation import LayerScores, ScalarMix
 from mhclf.models.encoder import hidden_states, layer_names
 from mhclf.models.network import ClassifierNetwork
 from mhclf.training.saved import Run
@@ -88,10 +82,10 @@ def layer_weights(run: Run, texts: Sequence[str], contexts: Sequence[str] | None
         If the run has no learnt layers.
     """
     network = run.parts()[0]
-    _require_weights(run, network)
+    require_weights(run, network)
     summaries = layer_summaries(run, texts, contexts)
     with torch.no_grad():
-        found = network.eval().aggregation(torch.from_numpy(summaries).to(_device(network)))
+        found = network.eval().aggregation(torch.from_numpy(summaries).to(device_of(network)))
     assert found.weights is not None and found.contributions is not None
     return LayerWeights(
         tuple(layer_names(network.encoder)),
@@ -138,171 +132,17 @@ def layer_summaries(
     return found
 
 
-def without_layer(aggregation: Aggregation, layer: int) -> Aggregation:
-    """Return a copy of an aggregation that gives one layer the weight 0 and renormalises the others.
-
-    The score of the layer becomes minus infinity before the softmax, which is that exactly. Where the last layer also
-    enters as the residual, it stays there.
-
-    Raises
-    ------
-    RunError
-        If the aggregation learns no weights that can be set.
-    """
-    changed = copy.deepcopy(aggregation)
-    with torch.no_grad():
-        scores = _layer_scores(changed)
-        if scores is None:
-            raise RunError("drop layers: this aggregation has no learnt layer weights. Choose a layer-attentive run.")
-        scores[layer] = float("-inf")
-    return changed
-
-
-@dataclass(frozen=True)
-class LayerDrop:
-    """What happens when one layer has no weight.
-
-    Attributes
-    ----------
-    name : str
-        The layer; '' for the whole model.
-    values, low, high : dict
-        `accuracy` (multi-label: `subset_accuracy`) and `macro_f1`, with intervals over groups.
-    difference : dict
-        Metric -> paired comparison with the whole model; empty for the whole model.
-    logit_change : Average
-        Mean over labels of the absolute change of the logit.
-    """
-
-    name: str
-    values: dict[str, float]
-    low: dict[str, float]
-    high: dict[str, float]
-    difference: dict[str, Comparison]
-    logit_change: Average
-
-
-def drop_layers(
-    run: Run,
-    texts: Sequence[str],
-    gold: ArrayLike,
-    groups: ArrayLike | None = None,
-    contexts: Sequence[str] | None = None,
-    n_resamples: int = 1000,
-) -> tuple[LayerDrop, ...]:
-    """Give each layer in turn the weight 0 and renormalise, without training again; the whole model comes first.
-
-    Parameters
-    ----------
-    run : Run
-        Stays as it is.
-    texts, contexts
-        The posts.
-    gold : array
-        Class numbers (n,) or 0/1 labels (n, labels).
-    groups : array (n,), optional
-    n_resamples : int
-
-    Raises
-    ------
-    RunError
-        If the run has no learnt layers.
-    """
-    network = run.parts()[0].eval()
-    _require_weights(run, network)
-    device = _device(network)
-    summaries = torch.from_numpy(layer_summaries(run, texts, contexts)).to(device)
-    names = layer_names(network.encoder)
-    whole = _logits(network, network.aggregation, summaries)
-    before = _decisions(network, whole)
-    found = [_scored(run, "", before, np.zeros(whole.shape), None, gold, groups, n_resamples)]
-    for layer, name in enumerate(names):
-        logits = _logits(network, without_layer(network.aggregation, layer), summaries)
-        change = np.abs(logits - whole)
-        found.append(_scored(run, name, _decisions(network, logits), change, before, gold, groups, n_resamples))
-    return tuple(found)
-
-
-@dataclass(frozen=True)
-class LayerProbe:
-    """A linear classifier on one layer's summary: `accuracy` (or `subset_accuracy`) and `macro_f1`, with intervals."""
-
-    name: str
-    values: dict[str, float]
-    low: dict[str, float]
-    high: dict[str, float]
-    n: int
-
-
-def probe_layers(
-    task: str,
-    labels: Sequence[str],
-    names: Sequence[str],
-    train: ArrayLike,
-    train_gold: ArrayLike,
-    test: ArrayLike,
-    test_gold: ArrayLike,
-    groups: ArrayLike | None = None,
-    n_resamples: int = 1000,
-) -> tuple[LayerProbe, ...]:
-    """Fit a logistic regression on each layer's summaries and score it on other posts.
-
-    Parameters
-    ----------
-    task : {'multiclass', 'ordinal', 'multilabel'}
-    labels, names : sequence of str
-        Labels, and one name a layer.
-    train, test : array (posts, layers, hidden)
-    train_gold, test_gold : array
-        Class numbers (posts,) or 0/1 labels (posts, labels).
-    groups : array (test posts,), optional
-    n_resamples : int
-
-    Notes
-    -----
-    Features are standardised by the train posts; L2 penalty with C = 1. The probe says what can be read from a layer
-    in a line, the learnt weights what the model takes from it: the two need not agree.
-    """
-    x, y = np.asarray(train, dtype=np.float64), np.asarray(train_gold)
-    held, gold = np.asarray(test, dtype=np.float64), np.asarray(test_gold)
-    if x.ndim != 3 or held.ndim != 3 or x.shape[1:] != held.shape[1:] or x.shape[1] != len(names):
-        raise DataError(
-            f"probe: summaries have shapes {x.shape} and {held.shape}, expected (posts, {len(names)}, hidden)."
-        )
-    found = []
-    for layer, name in enumerate(names):
-        classifier = LogisticRegression(max_iter=2000)
-        probe = make_pipeline(StandardScaler(), OneVsRestClassifier(classifier) if y.ndim == 2 else classifier)
-        predicted = np.asarray(probe.fit(x[:, layer], y).predict(held[:, layer]), dtype=np.int64)
-        values, low, high = _metrics(task, gold, predicted, labels, groups, n_resamples)
-        found.append(LayerProbe(name, values, low, high, len(gold)))
-    return tuple(found)
-
-
-def probe_run(
-    run: Run,
-    train_texts: Sequence[str],
-    train_gold: ArrayLike,
-    texts: Sequence[str],
-    gold: ArrayLike,
-    groups: ArrayLike | None = None,
-    n_resamples: int = 1000,
-) -> tuple[LayerProbe, ...]:
-    """Probe the layers of a trained run: fitted on train posts, scored on validation or test posts."""
-    names = layer_names(run.parts()[0].encoder)
-    train, test = layer_summaries(run, train_texts), layer_summaries(run, texts)
-    return probe_layers(run.task, run.labels, names, train, train_gold, test, gold, groups, n_resamples)
-
-
-def _require_weights(run: Run, network: ClassifierNetwork) -> None:
-    if _layer_scores(network.aggregation) is None:
+def require_weights(run: Run, network: ClassifierNetwork) -> None:
+    """Refuse a run whose aggregation learns no layer weights."""
+    if layer_scores(network.aggregation) is None:
         raise RunError(
             f"{run.folder}: its aggregation '{network.config.aggregation}' learns no layer weights. "
             "Choose a layer-attentive run."
         )
 
 
-def _layer_scores(aggregation: nn.Module) -> nn.Parameter | None:
+def layer_scores(aggregation: nn.Module) -> nn.Parameter | None:
+    """Return the parameter that the softmax over layers adds or takes, shape (layers,); None where there is none."""
     for module in aggregation.modules():
         if isinstance(module, LayerScores):
             return module.bias
@@ -311,58 +151,6 @@ def _layer_scores(aggregation: nn.Module) -> nn.Parameter | None:
     return None
 
 
-def _device(network: ClassifierNetwork) -> torch.device:
+def device_of(network: ClassifierNetwork) -> torch.device:
+    """Return where a network lies."""
     return next(network.parameters()).device
-
-
-@torch.no_grad()
-def _logits(network: ClassifierNetwork, aggregation: Aggregation, summaries: torch.Tensor) -> Floats:
-    logits: torch.Tensor = network.head(aggregation(summaries).representation)
-    return np.asarray(logits.double().cpu().numpy())
-
-
-def _decisions(network: ClassifierNetwork, logits: Floats) -> npt.NDArray[np.int64]:
-    probabilities = network.head.probabilities(torch.from_numpy(logits))
-    return np.asarray(network.head.decide(probabilities).numpy(), dtype=np.int64)
-
-
-def _metrics(
-    task: str,
-    gold: ArrayLike,
-    decisions: npt.NDArray[np.int64],
-    labels: Sequence[str],
-    groups: ArrayLike | None,
-    n_resamples: int,
-) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    wanted = _wanted(task)
-    values = scores(task, gold, decisions, None, labels)
-    ends = classification_intervals(task, gold, decisions, None, labels, groups, wanted, n_resamples=n_resamples)
-    return (
-        {name: float(values[name]) for name in wanted},
-        {name: ends[name][0] for name in wanted},
-        {name: ends[name][1] for name in wanted},
-    )
-
-
-def _wanted(task: str) -> tuple[str, str]:
-    return ("subset_accuracy" if task == "multilabel" else "accuracy", "macro_f1")
-
-
-def _scored(
-    run: Run,
-    name: str,
-    decisions: npt.NDArray[np.int64],
-    change: Floats,
-    before: npt.NDArray[np.int64] | None,
-    gold: ArrayLike,
-    groups: ArrayLike | None,
-    n_resamples: int,
-) -> LayerDrop:
-    values, low, high = _metrics(run.task, gold, decisions, run.labels, groups, n_resamples)
-    difference = {}
-    if before is not None:
-        difference = {
-            metric: paired_bootstrap(metric, gold, decisions, before, groups, n_resamples, labels=run.labels)
-            for metric in _wanted(run.task)
-        }
-    return LayerDrop(name, values, low, high, difference, average(change.mean(axis=1), groups, n_resamples))

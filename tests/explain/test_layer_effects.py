@@ -8,16 +8,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from support import small_run
 from torch.nn import functional
 
-from explain.layers import (
-    LayerWeights,
-    drop_layers,
-    layer_summaries,
-    layer_weights,
-    probe_layers,
-    probe_run,
-    seed_agreement,
-    without_layer,
-)
+from explain.layer_drop import drop_layers, without_layer
+from explain.layers import LayerWeights, layer_summaries, layer_weights, seed_agreement
+from explain.probes import probe_layers, probe_run
 from mhclf.config.loss import ContrastiveConfig
 from mhclf.config.model import ModelConfig
 from mhclf.data.load import load_table

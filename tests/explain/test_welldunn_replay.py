@@ -10,15 +10,9 @@ import torch
 from support import SENTENCES, small_run
 
 from explain.welldunn import PUBLISHED, SOUND, Defects
+from explain.welldunn_reading import head_attention, token_scores
 from explain.welldunn_records import ReplayRecord, merge_replay, read_replay, write_replay
-from explain.welldunn_replay import (
-    LEAKED,
-    head_attention,
-    overlap_of_run,
-    replay_several_labels,
-    replay_single_label,
-    token_scores,
-)
+from explain.welldunn_replay import LEAKED, overlap_of_run, replay_several_labels, replay_single_label
 from explain.welldunn_runs import cut_rows, expert_phrases, trained_run
 from explain.welldunn_table import replay_markdown
 from mhclf.config.loss import ContrastiveConfig, LossConfig
