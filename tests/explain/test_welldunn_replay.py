@@ -12,7 +12,7 @@ from support import SENTENCES, small_run
 from explain.welldunn import PUBLISHED, SOUND, Defects
 from explain.welldunn_reading import head_attention, token_scores
 from explain.welldunn_records import ReplayRecord, merge_replay, read_replay, write_replay
-from explain.welldunn_replay import LEAKED, overlap_of_run, replay_several_labels, replay_single_label
+from explain.welldunn_replay import LEAKED, overlap_of_posts, replay_several_labels, replay_single_label
 from explain.welldunn_runs import cut_rows, expert_phrases, trained_run
 from explain.welldunn_table import replay_markdown
 from mhclf.config.loss import ContrastiveConfig, LossConfig
@@ -167,7 +167,8 @@ def test_records_of_one_label(replayed, recipe):
     accuracy = by["split", "sound", "accuracy"]
     assert accuracy.value == pytest.approx((decisions == cut.held.targets).mean())
     assert accuracy.ci_low <= accuracy.value <= accuracy.ci_high and accuracy.n == len(cut.held)
-    found = overlap_of_run(run, cut, expert_phrases(recipe), PUBLISHED)
+    posts = token_scores(run, cut.held.texts, PUBLISHED)
+    found = overlap_of_posts(posts, cut.held, expert_phrases(recipe), PUBLISHED)
     assert by["overlap", "all", "overlap"].value == pytest.approx(found.score)
     assert by["overlap", "all", "overlap"].change == pytest.approx(
         found.score - by["overlap", "sound", "overlap"].value
