@@ -129,3 +129,23 @@ def write_tiny_dataset(folder: Path, *, task: str = "multiclass", copies: int = 
 
 
 LINEAR = {"method": "tfidf_lr", "model": ModelConfig(kind="tfidf_lr"), "contrastive": ContrastiveConfig(weight=0)}
+
+
+def small_run(dataset: Path, encoder: Path | None, out: Path, **settings: object):
+    """Train a run of two epochs on the CPU and load it; the linear baseline without an encoder."""
+    from mhclf.config.run import RunConfig
+    from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
+    from mhclf.training.run import run
+    from mhclf.training.saved import load_run
+
+    chosen = LINEAR if encoder is None else {"encoder": str(encoder)}
+    config = RunConfig(
+        data=str(dataset),
+        out=str(out),
+        report=False,
+        **{"max_length": 64} | chosen | settings,
+        optim=OptimConfig(lr=1e-3, head_lr=1e-2),
+        batch=BatchConfig(size=8),
+        trainer=TrainerConfig(epochs=2, accelerator="cpu", precision="fp32"),
+    )
+    return load_run(run(config).folder)
