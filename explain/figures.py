@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from explain.fidelity import HIGHER_IS_BETTER
+from explain.fidelity import HIGHER_IS_BETTER, SECOND
 from explain.summary import FidelityRecord
 from mhclf.results.style import DARK, styled, title
 
@@ -22,7 +22,7 @@ def fidelity_heat_map(records: Sequence[FidelityRecord]) -> Figure:
     whole = {
         (record.method, record.metric): record.value
         for record in records
-        if record.slice == "all" and record.value is not None
+        if record.slice == "all" and record.value is not None and record.method != SECOND
     }
     methods = list(dict.fromkeys(method for method, _ in whole))
     metrics = [metric for metric in HIGHER_IS_BETTER if any((method, metric) in whole for method in methods)]
@@ -37,7 +37,8 @@ def fidelity_heat_map(records: Sequence[FidelityRecord]) -> Figure:
     axes.imshow(shade, cmap="Blues", vmin=-0.1, vmax=1.3, aspect="auto")
     for row, column in np.ndindex(values.shape):
         if np.isfinite(values[row, column]):
-            axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=8, color=DARK)
+            colour = "white" if shade[row, column] > 0.75 else DARK
+            axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=8, color=colour)
     names = [metric.replace("_", " ") + (" ↑" if HIGHER_IS_BETTER[metric] else " ↓") for metric in metrics]
     axes.set_xticks(range(len(metrics)), names, rotation=35, ha="right", fontsize=8)
     axes.set_yticks(range(len(methods)), [method.replace("_", " ") for method in methods], fontsize=9)

@@ -98,7 +98,13 @@ def _pieces(item: Item) -> tuple[Piece, ...]:
 
 
 def write_explanations(
-    path: Path, title: str, found: Sequence[Card], tables: Sequence[Table], sentences: Sequence[str], figure: Path
+    path: Path,
+    title: str,
+    found: Sequence[Card],
+    tables: Sequence[Table],
+    sentences: Sequence[str],
+    figure: Path,
+    first: str,
 ) -> Path:
     """Write the page; it loads nothing, and texts are hidden until asked for.
 
@@ -112,8 +118,12 @@ def write_explanations(
         Shown above the tables.
     figure : Path
         The heat map, as PNG.
+    first : str
+        The method that is shown first.
     """
-    methods = list(dict.fromkeys(name for card in found for name in json.loads(card.scores)))
+    names = dict.fromkeys(name for card in found for name in json.loads(card.scores))
+    # The page opens with the method that agrees best with experts.
+    methods = sorted(names, key=lambda name: name != first)
     targets = sorted({card.target for card in found})
     page = render_page(
         "explanations.html.j2",
@@ -123,7 +133,7 @@ def write_explanations(
         methods=methods,
         targets=targets,
         tables=tables,
-        sentences=sentences,
+        sentences=[sentence.replace("`", "") for sentence in sentences],
         figure=data_uri(figure),
         size=picture_size(figure),
     )

@@ -166,6 +166,7 @@ def _write(
         [fidelity_table(records, counts), split_table(records)],
         [*answers(records), reason_sentence(counts, best)],
         picture,
+        best,
     )
     # Last: it says that all else is there.
     write_fidelity(folder / "fidelity.jsonl", records)
