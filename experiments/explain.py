@@ -9,7 +9,6 @@ Train (or find) the runs of a suite, explain each, and write its fidelity table:
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,8 +41,6 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in ("mhclf", "explain"):
         logging.getLogger(name).setLevel(logging.INFO)
-    # This file has the name of the package that it calls: its own folder must not be searched for it.
-    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
     return suite(arguments) if arguments.suite else one_run(arguments)
 
 

@@ -222,6 +222,9 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
     # Spinning OpenMP threads starve each other on shared cores; must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    # A door may have the name of the package that it calls: its own folder must not be searched for packages.
+    own = Path(sys.argv[0]).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != own]
     try:
         code = main(sys.argv[1:])
     except MhclfError as error:

@@ -146,7 +146,7 @@ def test_the_door_goes_on_after_a_kill(tiny_config, tmp_path):
     config = tiny_config()
     command = [sys.executable, "experiments/tune.py", "--data", config.data, "--encoder", config.encoder]
     command += ["--out", str(tmp_path / "out"), "--trainer.epochs", "1", "--trainer.accelerator", "cpu"]
-    command += ["--trials", "4", "--space", "lr=1e-4..1e-2:log,dropout=0..0.4"]
+    command += ["--trials", "4", "--space", "lr=1e-4..1e-2:log,model.dropout=0..0.4"]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None and process.stdout.readline().startswith("[1/4] 0.")
     process.send_signal(signal.SIGKILL)
