@@ -37,6 +37,9 @@ def suite_markdown(suite: SuiteConfig, records: SuiteRecords, command: str) -> s
         parts.append(to_markdown(layers))
     if pairs := pairs_section(suite, records):
         parts.append(pairs)
+    absent = [dataset for dataset in suite.datasets if short_name(dataset) not in found]
+    if absent:
+        parts.append(f"Not run yet: {', '.join(absent)}.\n")
     failed = [run for run in records.runs if run.error]
     parts += [f"- failed: {run.dataset}, {run.method}, seed {run.seed}: {run.error}\n" for run in failed]
     commits = sorted({run.commit[:12] for run in records.runs if run.commit})

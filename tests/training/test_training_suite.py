@@ -125,3 +125,7 @@ def test_encoders_have_rows_of_their_own(tiny_config, encoder_folder):
         if summary.metric == "accuracy":
             assert f"| finetune | {summary.encoder} | 1 |" in table
             assert f"{summary.mean:.3f} [{summary.ci_low:.3f}" in table
+
+
+def test_data_sets_that_were_not_run_are_named():
+    assert "Not run yet: tiny, tiny_multilabel." in suite_markdown(SUITE, SuiteRecords((), (), ()), "make it")
