@@ -124,7 +124,7 @@ def layer_summaries(
 
     def work(part: Sequence[int]) -> None:
         batch = model.batch([rows[number] for number in part])
-        states = hidden_states(network.encoder, batch, every_layer=True)
+        states = hidden_states(network.encoder, batch, every_layer=True)[0]
         pooled = torch.stack([network.pool(state, batch["attention_mask"]) for state in states], dim=1)
         found[list(part)] = pooled.float().cpu().numpy()
 

@@ -243,7 +243,7 @@ def test_a_run_trained_with_contexts_reads_them(encoder_folder, tmp_path):
         if record.metric == "accuracy" and record.split == "test"
     }  # fmt: skip
     scores = dict(found)
-    assert scores["lara_supcon"] > 0.8 and scores["tfidf_lr"] == 1.0 and scores["majority"] == 0.5
+    assert scores["lara_supcon"] > 0.6 and scores["tfidf_lr"] == 1.0 and scores["majority"] == 0.5
 
     network, tokenizer = load_run(outcome.folder).parts()
     texts = load_table(str(path)).part("test").texts[:6]
