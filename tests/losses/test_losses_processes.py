@@ -1,9 +1,13 @@
 """Two processes with n posts each are one process with 2 n: loss and gradient, with gloo."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.distributed as distributed
-import torch.multiprocessing as multiprocessing
 from torch.nn import functional
 
 from mhclf.config.loss import ContrastiveConfig, LossConfig
@@ -56,9 +60,16 @@ def work(rank, address, settings, folder):
 @pytest.mark.parametrize("settings", list(SETTINGS))
 def test_two_processes_equal_one(settings, tmp_path):
     address = f"file://{tmp_path}/meet"
-    multiprocessing.spawn(work, args=(address, settings, str(tmp_path)), nprocs=2)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, __file__, address, settings, str(tmp_path)]
+    parts = [subprocess.Popen([*command, str(rank)], env=environment) for rank in range(2)]
+    assert [part.wait(timeout=120) for part in parts] == [0, 0]
     order = torch.cat([torch.arange(7)[0::2], torch.arange(7)[1::2]])
     expected = step(order, settings)
     for rank in range(2):
         for ours, theirs in zip(torch.load(tmp_path / f"{rank}.pt", weights_only=True), expected, strict=True):
             assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+if __name__ == "__main__":
+    work(int(sys.argv[4]), *sys.argv[1:4])
