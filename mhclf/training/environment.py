@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mhclf.config.model import ModelConfig
+from mhclf.config.run import RunConfig
 from mhclf.config.training import TrainerConfig
 from mhclf.errors import ConfigError
 
@@ -31,13 +31,13 @@ def resolve_precision(config: TrainerConfig) -> str:
     return "bf16" if supported else "fp32"
 
 
-def resolve_attention(model: ModelConfig, trainer: TrainerConfig, max_length: int, watched: bool = False) -> str:
-    """Return the attention kernel for `auto`; the one that shows its weights where they are `watched`."""
-    if watched:
+def resolve_attention(config: RunConfig, max_length: int) -> str:
+    """Return the attention kernel for `auto`; the one that shows its weights where experts' marks teach them."""
+    if config.evidence.attention_weight > 0:
         return "eager"
-    if model.attention != "auto":
-        return model.attention
-    return "eager" if not uses_gpu(trainer) and max_length <= _EAGER_LENGTH else "sdpa"
+    if config.model.attention != "auto":
+        return config.model.attention
+    return "eager" if not uses_gpu(config.trainer) and max_length <= _EAGER_LENGTH else "sdpa"
 
 
 def uses_gpu(config: TrainerConfig) -> bool:

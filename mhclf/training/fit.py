@@ -29,6 +29,37 @@ from mhclf.training.trainer import build_trainer
 
 
 @dataclass(frozen=True)
+class FitJob:
+    """What a network is fitted from.
+
+    Attributes
+    ----------
+    table : PostTable
+        Split; `train` is learnt, `validation` chooses.
+    config : RunConfig
+    source : EncoderSource
+    attention : str
+        Attention kernel.
+    max_length : int
+    folder : RunFolder
+        Where checkpoints and log go.
+    on_epoch : callable
+        Called after each epoch.
+    auxiliary : sequence of PostTable
+        Train rows of auxiliary sets.
+    """
+
+    table: PostTable
+    config: RunConfig
+    source: EncoderSource
+    attention: str
+    max_length: int
+    folder: RunFolder
+    on_epoch: Callable[[], None]
+    auxiliary: Sequence[PostTable] = ()
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A trained network with its tokenizer, and how many train posts were not read whole."""
 
@@ -94,16 +125,7 @@ def tokenise(
     )
 
 
-def train_network(
-    table: PostTable,
-    config: RunConfig,
-    source: EncoderSource,
-    attention: str,
-    max_length: int,
-    folder: RunFolder,
-    on_epoch: Callable[[], None],
-    auxiliary: Sequence[PostTable] = (),
-) -> Fitted:
+def train_network(job: FitJob) -> Fitted:
     """Train on `train` (and on the rows of auxiliary sets) as it stands after the last epoch.
 
     Several processes may share the work; checkpoints and log are written by the first.
@@ -114,10 +136,11 @@ def train_network(
         If the loss stops being finite (names the posts of the batch by id), or a checkpoint is damaged.
     """
     quiet_lightning()
+    table, config, source, max_length = job.table, job.config, job.source, job.max_length
     tokenizer = load_tokenizer(source)
     train = table.part("train")
     train_posts = tokenise(tokenizer, train, config, max_length, learn=True)
-    network = build_network(table, config, source, attention)
+    network = build_network(table, config, source, job.attention)
     positions = longest_input(network.encoder)
     if positions is not None and max_length > positions:
         raise ConfigError(
@@ -125,14 +148,14 @@ def train_network(
         )
     tasks = [
         AuxiliaryTask(other, tokenise(tokenizer, other, config, max_length), network.hidden, config)
-        for other in auxiliary
+        for other in job.auxiliary
     ]
     plan = build_plan(train, config, network, tasks)
     validation_posts = tokenise(tokenizer, table.part("validation"), config, max_length)
     metric = table.config.headline_metric
     better: Literal["max", "min"] = "max" if higher_is_better(metric) else "min"
-    trainer = build_trainer(config.trainer, folder, metric, better, on_epoch)
-    resume = folder.checkpoints / "last.ckpt"
+    trainer = build_trainer(config.trainer, job.folder, metric, better, job.on_epoch)
+    resume = job.folder.checkpoints / "last.ckpt"
     try:
         trainer.fit(
             plan,
@@ -143,7 +166,7 @@ def train_network(
     except LossNotFiniteError as error:
         ids = ", ".join(train.frame["id"].iloc[error.rows].astype(str))
         raise RunError(
-            f"{folder.path}: the loss is not finite at step {error.step}; the batch holds the posts {ids}. "
+            f"{job.folder.path}: the loss is not finite at step {error.step}; the batch holds the posts {ids}. "
             "Lower --optim.lr or --optim.head_lr, or use --trainer.precision fp32."
         ) from error
     if trainer.interrupted:
@@ -151,24 +174,15 @@ def train_network(
     return Fitted(network, tokenizer, train_posts.truncated)
 
 
-def fit_network(
-    table: PostTable,
-    config: RunConfig,
-    source: EncoderSource,
-    attention: str,
-    max_length: int,
-    folder: RunFolder,
-    on_epoch: Callable[[], None],
-    auxiliary: Sequence[PostTable] = (),
-) -> Fitted:
+def fit_network(job: FitJob) -> Fitted:
     """Train as `train_network` does and return the epoch that `validation` chose; test rows are not touched."""
-    fitted = train_network(table, config, source, attention, max_length, folder, on_epoch, auxiliary)
+    fitted = train_network(job)
     network = fitted.network
     # The best checkpoint holds the whole plan; its network is what is kept.
-    state = load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"]
+    state = load_checkpoint(job.folder.checkpoints / "best.ckpt")["state_dict"]
     own = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
     network.load_state_dict(own)
-    if config.lora.rank:
+    if job.config.lora.rank:
         network.encoder = merge_lora(network.encoder)
     return Fitted(network.cpu().float().eval(), fitted.tokenizer, fitted.truncated)
 

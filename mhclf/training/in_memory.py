@@ -15,7 +15,7 @@ from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.results.files import write_text
 from mhclf.training.checks import check_data, check_settings
 from mhclf.training.environment import resolve_attention, shares_steps
-from mhclf.training.fit import fit_network
+from mhclf.training.fit import FitJob, fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.model_folder import save_network_folder
 from mhclf.training.saved import Run, load_run
@@ -48,10 +48,12 @@ def fit_table(table: PostTable, config: RunConfig) -> Run:
     check_data(config, table)
     source: EncoderSource = resolve_encoder(config.encoder)
     max_length = table.config.max_length
-    attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
+    attention = resolve_attention(config, max_length)
     devices = range(torch.cuda.device_count())
     with tempfile.TemporaryDirectory(prefix="mhclf-") as folder, torch.random.fork_rng(devices):
-        fitted = fit_network(table, config, source, attention, max_length, RunFolder(Path(folder)), lambda: None)
+        fitted = fit_network(
+            FitJob(table, config, source, attention, max_length, RunFolder(Path(folder)), lambda: None)
+        )
     fitted.tokenizer.model_max_length = max_length
     return Run(_NOWHERE, config, labels, task, fitted.network, fitted.tokenizer, repair=table.config.repair)
 

@@ -35,7 +35,7 @@ from mhclf.training.environment import (
     shares_steps,
     worker_rank,
 )
-from mhclf.training.fit import Fitted, fit_network, train_network
+from mhclf.training.fit import FitJob, Fitted, fit_network, train_network
 from mhclf.training.folder import RunFolder, run_folder
 from mhclf.training.model_folder import save_network_folder
 from mhclf.training.outcome import (
@@ -200,7 +200,7 @@ def _carry_out(
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     max_length = int(config.max_length or data.table.config.max_length)
-    attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
+    attention = resolve_attention(config, max_length)
     folder.write_config(config)
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
     folder.write_json("data_manifest.json", _with_survey(data, source, config))
@@ -217,7 +217,9 @@ def _carry_out(
     if config.model.kind == "tfidf_lr":
         scored = _run_linear(data.table, evaluated, folder)
     else:
-        fitted = fit_network(data.table, config, source, attention, max_length, folder, note_time, data.auxiliary)
+        fitted = fit_network(
+            FitJob(data.table, config, source, attention, max_length, folder, note_time, data.auxiliary)
+        )
         scored = _run_network(fitted, config, evaluated, folder, max_length)
     frames = [
         prediction_frame(part, scored[split].probabilities, scored[split].reservation)
@@ -254,8 +256,8 @@ def _help_train(config: RunConfig, source: EncoderSource, data: PreparedData, fo
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     max_length = int(config.max_length or data.table.config.max_length)
-    attention = resolve_attention(config.model, config.trainer, max_length, config.evidence.attention_weight > 0)
-    train_network(data.table, config, source, attention, max_length, folder, lambda: None, data.auxiliary)
+    attention = resolve_attention(config, max_length)
+    train_network(FitJob(data.table, config, source, attention, max_length, folder, lambda: None, data.auxiliary))
     return RunOutcome(folder.path, (), was_complete=False)
 
 

@@ -1,6 +1,5 @@
 """The trainer: Lightning's, with our checkpoints, log and stopping rule, and whatever else the configuration names."""
 
-import difflib
 import inspect
 import logging
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from lightning.pytorch.callbacks import (
 
 from mhclf.config.training import TrainerConfig
 from mhclf.errors import ConfigError
+from mhclf.registry import nearest
 from mhclf.training.callbacks import TrainingLog
 from mhclf.training.environment import resolve_precision
 from mhclf.training.folder import RunFolder
@@ -117,9 +117,7 @@ def check_options(config: TrainerConfig, ours: dict[str, Any]) -> None:
     own = {"max_epochs": "epochs", "accumulate_grad_batches": "accumulate", "logger": "loggers"}
     for name in config.options:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"trainer: options: lightning.Trainer has no option '{name}'.{hint}")
+            raise ConfigError(f"trainer: options: lightning.Trainer has no option '{name}'.{nearest(name, known)}")
         if name in {"gradient_clip_val", "gradient_clip_algorithm"}:
             raise ConfigError(f"trainer: options: '{name}' has no effect here. Give --optim.gradient_clip (by norm).")
         if name in {"fast_dev_run", "barebones", "enable_checkpointing"}:

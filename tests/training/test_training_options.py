@@ -18,7 +18,7 @@ from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError
 from mhclf.models.weights import resolve_encoder
-from mhclf.training.fit import build_network, fit_network
+from mhclf.training.fit import FitJob, build_network, fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.plan import ClassificationPlan
 from mhclf.training.run import prepare_data, run
@@ -87,7 +87,9 @@ def test_frozen_layers_keep_their_weights(tiny_config, tmp_path):
     config = tiny_config(model=ModelConfig(aggregation="last", frozen_layers=1), contrastive=PLAIN)
     source = resolve_encoder(config.encoder)
     before = build_network(load_table(config.data), config, source, "eager").encoder.state_dict()
-    fitted = fit_network(prepare_data(config).table, config, source, "eager", 32, RunFolder(tmp_path), lambda: None)
+    fitted = fit_network(
+        FitJob(prepare_data(config).table, config, source, "eager", 32, RunFolder(tmp_path), lambda: None)
+    )
     changed = {
         name for name, value in fitted.network.encoder.state_dict().items() if not torch.equal(value, before[name])
     }
@@ -150,10 +152,10 @@ def test_a_stopped_run_goes_on_to_the_same_log(tiny_config, tmp_path):
         with (folder.path / "training_log.csv").open(newline="") as file:
             return [(row["kind"], row["epoch"], row["step"], row["loss"]) for row in csv.DictReader(file)]
 
-    fit_network(table, config, source, "eager", 32, folder, lambda: None)
+    fit_network(FitJob(table, config, source, "eager", 32, folder, lambda: None))
     unbroken = rows()
     assert [row[1] for row in unbroken if row[0] == "epoch"] == ["0", "1", "2"]
-    fit_network(table, config, source, "eager", 32, folder, lambda: None)
+    fit_network(FitJob(table, config, source, "eager", 32, folder, lambda: None))
     assert rows() == unbroken, "it had stopped already"
     shutil.rmtree(folder.path)
 
@@ -169,8 +171,8 @@ def test_a_stopped_run_goes_on_to_the_same_log(tiny_config, tmp_path):
             lambda self, batch, number: kill() if next(batches) == 47 else step(self, batch, number),
         )
         with pytest.raises(KeyError):
-            fit_network(table, config, source, "eager", 32, folder, lambda: None)
-    fit_network(table, config, source, "eager", 32, folder, lambda: None)
+            fit_network(FitJob(table, config, source, "eager", 32, folder, lambda: None))
+    fit_network(FitJob(table, config, source, "eager", 32, folder, lambda: None))
     assert rows() == unbroken
 
 
@@ -209,7 +211,7 @@ def test_a_resumed_average_equals_an_unbroken_one(tiny_config, tmp_path):
     trainer = TrainerConfig(epochs=3, accelerator="cpu", precision="fp32", average=True, average_decay=0.5)
     config = tiny_config(trainer=trainer)
     table, source = prepare_data(config).table, resolve_encoder(config.encoder)
-    whole = fit_network(table, config, source, "eager", 32, RunFolder(tmp_path / "whole"), lambda: None)
+    whole = fit_network(FitJob(table, config, source, "eager", 32, RunFolder(tmp_path / "whole"), lambda: None))
     parts = RunFolder(tmp_path / "parts")
     epochs = iter([None, None])
 
@@ -218,8 +220,8 @@ def test_a_resumed_average_equals_an_unbroken_one(tiny_config, tmp_path):
             raise KeyError("stopped")
 
     with pytest.raises(KeyError):
-        fit_network(table, config, source, "eager", 32, parts, stop)
-    again = fit_network(table, config, source, "eager", 32, parts, lambda: None)
+        fit_network(FitJob(table, config, source, "eager", 32, parts, stop))
+    again = fit_network(FitJob(table, config, source, "eager", 32, parts, lambda: None))
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, again.network.state_dict()[name]), name
 
