@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mhclf.data.audit.survey import meeting_rows, telling_posts
+from mhclf.data.audit.survey import shared_rows
 from mhclf.data.load import load_table
 from mhclf.data.repair import repair_encoding
 from mhclf.data.spans import text_key
@@ -74,11 +74,8 @@ def without_held_out(texts: Sequence[str], tables: Iterable[PostTable]) -> list[
         held_out = table.select(table.frame["split"].isin(HELD_OUT).to_numpy())
         if not len(held_out) or not kept:
             continue
-        known = {text_key(text) for text in held_out.texts}
-        side = _as_table(kept, table)
-        meeting = {row for row, text in enumerate(kept) if text_key(text) in known}
-        meeting.update(*meeting_rows(telling_posts(side), telling_posts(held_out)))
-        kept = [text for row, text in enumerate(kept) if row not in meeting]
+        shared = shared_rows(_as_table(kept, table), held_out)
+        kept = [text for row, text in enumerate(kept) if row not in shared]
     return kept
 
 

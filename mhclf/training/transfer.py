@@ -13,10 +13,9 @@ import pandas as pd
 
 from mhclf.config.run import short_name
 from mhclf.data.audit.between import training_side
-from mhclf.data.audit.survey import meeting_rows, telling_posts
+from mhclf.data.audit.survey import shared_rows
 from mhclf.data.load import load_table
 from mhclf.data.manifest import content_hash
-from mhclf.data.spans import text_key
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.evaluation import classification_intervals, higher_is_better, scores
@@ -168,11 +167,7 @@ def _training_sides(run: Run, data_root: str | None) -> list[PostTable]:
 
 
 def _without_shared(part: PostTable, trained: Sequence[PostTable]) -> tuple[PostTable, int]:
-    known = {text_key(text) for side in trained for text in side.texts}
-    shared = {row for row, text in enumerate(part.texts) if text_key(text) in known}
-    posts = telling_posts(part)
-    for side in trained:
-        shared.update(*meeting_rows(posts, telling_posts(side)))
+    shared: set[int] = set().union(*(shared_rows(part, side) for side in trained))
     keep = np.array([row not in shared for row in range(len(part))], dtype=bool)
     return part.select(keep), len(shared)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mhclf.data.audit.finding import Finding
-from mhclf.data.audit.survey import meeting_rows, telling_posts
+from mhclf.data.audit.survey import shared_rows
 from mhclf.data.spans import text_key
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import AuditError
@@ -109,9 +109,7 @@ def drop_shared(
         rows = np.flatnonzero((table.frame["split"] != "test").to_numpy())
         side = table.select(rows)
         tested = other.select(other.frame["split"].isin(list(held_out)).to_numpy())
-        known = {text_key(text) for text in tested.texts}
-        equal = {row for row, text in enumerate(side.texts) if text_key(text) in known}
-        shared = sorted(equal.union(*meeting_rows(telling_posts(side), telling_posts(tested))))
+        shared = sorted(shared_rows(side, tested))
         if shared:
             keep = np.ones(len(table), dtype=bool)
             keep[rows[shared]] = False

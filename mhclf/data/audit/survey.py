@@ -203,6 +203,13 @@ def meeting_rows(posts: TellingPosts, others: TellingPosts) -> tuple[set[int], s
     )
 
 
+def shared_rows(table: PostTable, others: PostTable) -> set[int]:
+    """Return the rows that repeat, nearly repeat, contain, or stand in one of the other posts."""
+    known = {text_key(text) for text in others.texts}
+    equal = {row for row, text in enumerate(table.texts) if text_key(text) in known}
+    return equal.union(*meeting_rows(telling_posts(table), telling_posts(others)))
+
+
 def _within(table: PostTable) -> Repetition:
     keys = [text_key(text) for text in table.texts_in_context]
     often = Counter(keys)
