@@ -1,0 +1,70 @@
+"""Ask a language model for labels and explanations.
+
+python experiments/generate.py prompt --data demo --strategy zero_shot --limit 20
+python experiments/generate.py prompt --data demo --strategy chain_of_thought --labels.by parse --explain true
+python experiments/generate.py prompt --data demo --backend endpoint --endpoint.url http://localhost:8000/v1
+                                      --endpoint.model NAME --labels.by parse
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mhclf.config.command_line import parse_settings, run_door
+from mhclf.config.generation import GenerationConfig
+from mhclf.errors import ConfigError
+from mhclf.registry import nearest
+
+
+def main(argv: Sequence[str]) -> int:
+    """Call what the first word asks for."""
+    if not argv or argv[0] in {"-h", "--help"}:
+        print(__doc__)
+        print(f"Words: {', '.join(COMMANDS)}. Each takes --help.")
+        return 0 if argv else 2
+    if argv[0] not in COMMANDS:
+        raise ConfigError(f"'{argv[0]}' is none of {', '.join(COMMANDS)}.{nearest(argv[0], COMMANDS)}")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return COMMANDS[argv[0]](argv[1:])
+
+
+def prompt(argv: Sequence[str]) -> int:
+    """Prompt a model about the rows of a data set, and print its numbers."""
+
+    def add(parser: Any) -> None:
+        parser.add_argument("--overwrite", action="store_true", help="start afresh; cached answers are still used")
+        parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    arguments = parse_settings(argv, GenerationConfig, __doc__ or "", add)
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from mhclf.generation.run import run_prompts
+    from mhclf.generation.tables import generation_table
+    from mhclf.results.tables import to_rich
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=arguments.extra["quiet"]) as bar:
+        tasks: dict[tuple[str, int], Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            # A step that begins anew, for another question, gets a bar of its own.
+            key = (what, total)
+            if key not in tasks or bar.tasks[tasks[key]].finished:
+                tasks[key] = bar.add_task(what, total=total)
+            bar.update(tasks[key], completed=done)
+
+        outcome = run_prompts(arguments.config, arguments.extra["overwrite"], show)
+    Console().print(to_rich(generation_table(outcome.records)))
+    again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
+    print(f"run folder: {outcome.folder}{again}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt}
+
+
+if __name__ == "__main__":
+    run_door(main)

@@ -1,0 +1,251 @@
+"""A backend on this machine: batched generation and scoring with a transformers model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
+
+from mhclf.generation.decoders import Decoder
+from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
+
+IGNORED = -1
+
+
+class LocalBackend:
+    """Answers requests with a loaded model.
+
+    Prompts are sorted by length and padded on the left. A sampled answer depends on its request alone, not on what
+    it is batched with, but for rounding.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    batch_size : int
+        Prompts a batch.
+    """
+
+    def __init__(self, decoder: Decoder, batch_size: int = 8) -> None:
+        self.decoder = decoder
+        self.batch_size = batch_size
+        self._device = decoder.model.device
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Model, weights, precision, chat template and library version."""
+        template = self.decoder.tokenizer.chat_template
+        return {
+            "backend": "transformers",
+            "model": self.decoder.name,
+            "sha256": self.decoder.sha256,
+            "dtype": str(self.decoder.model.dtype),
+            "template": template if isinstance(template, str) else "",
+            "transformers": transformers.__version__,
+        }
+
+    def shorten(self, text: str, tokens: int) -> str:
+        """Return the start of a text, at most so many tokens long; whole characters only."""
+        found = self.decoder.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        offsets = found["offset_mapping"]
+        return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1]]
+
+    def prompt(self, turns: Sequence[Turn], opening: str = "") -> str:
+        """Return a conversation as the model reads it, ready for its answer."""
+        messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+        tokenizer = self.decoder.tokenizer
+        if tokenizer.chat_template:
+            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return str(text) + opening
+        # A model without a chat template goes on with plain text.
+        plain = "\n".join(turn.text for turn in turns)
+        return f"{plain}\n{opening}"
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """Yield answers batch by batch, longest prompts first: what does not fit in memory fails at once."""
+        prompts = [self._ids(self.prompt(request.turns, request.opening)) for request in requests]
+        order = sorted(range(len(requests)), key=lambda number: -len(prompts[number]))
+        kinds: dict[object, list[int]] = {}
+        for number in order:
+            request = requests[number]
+            same = (request.max_new_tokens, request.temperature) if isinstance(request, Ask) else None
+            kinds.setdefault(same, []).append(number)
+        for numbers in kinds.values():
+            for start in range(0, len(numbers), self.batch_size):
+                chosen = numbers[start : start + self.batch_size]
+                batch = [requests[number] for number in chosen]
+                yield from zip(chosen, self._batch(batch, [prompts[number] for number in chosen]), strict=True)
+
+    @torch.inference_mode()
+    def _batch(self, requests: Sequence[Request], prompts: Sequence[list[int]]) -> list[Answer]:
+        asks = [request for request in requests if isinstance(request, Ask)]
+        if asks:
+            return list(self._generate(asks, prompts))
+        return list(self._score([request for request in requests if isinstance(request, Choose)], prompts))
+
+    def _ids(self, text: str) -> list[int]:
+        # The chat template writes the special tokens itself.
+        own = not self.decoder.tokenizer.chat_template
+        ids: list[int] = self.decoder.tokenizer(text, add_special_tokens=own)["input_ids"]
+        if own and not self.decoder.encodes and ids and ids[-1] == self.decoder.tokenizer.eos_token_id:
+            ids = ids[:-1]
+        return ids
+
+    def _generate(self, asks: Sequence[Ask], prompts: Sequence[list[int]]) -> list[Said]:
+        ids, mask = self._padded(prompts)
+        processors = LogitsProcessorList()
+        if asks[0].temperature > 0:
+            processors.append(SeededSampling(asks[0].temperature, [ask.seed for ask in asks]))
+        model: Any = self.decoder.model
+        ends = _end_tokens(self.decoder)
+        found = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=asks[0].max_new_tokens,
+            # Sampling is done by noise on the logits: the best of them is then a draw.
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            pad_token_id=self.decoder.tokenizer.pad_token_id,
+            eos_token_id=sorted(ends) or None,
+            logits_processor=processors,
+        )
+        start = 1 if self.decoder.encodes else ids.shape[1]
+        answers = []
+        for row in found[:, start:].tolist():
+            length = next((place for place, token in enumerate(row) if token in ends), len(row))
+            text = str(self.decoder.tokenizer.decode(row[:length], skip_special_tokens=True))
+            answers.append(Said(text, length < len(row) or length < asks[0].max_new_tokens, length))
+        return answers
+
+    def _score(self, requests: Sequence[Choose], prompts: Sequence[list[int]]) -> list[Chances]:
+        if self.decoder.encodes:
+            return self._score_behind_encoder(requests, prompts)
+        continued = [self._continuations(request, prompt) for request, prompt in zip(requests, prompts, strict=True)]
+        # What the choices of a row share is read once; they may share less than the prompt, where tokens merge.
+        shared = [prefix for prefix, _ in continued]
+        ids, mask = self._padded(shared)
+        model: Any = self.decoder.model
+        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        read = model(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=True, logits_to_keep=1)
+        first = read.logits[:, -1].float().log_softmax(dim=-1)
+        owners = [row for row, (_, choices) in enumerate(continued) for _ in choices]
+        choices = [choice for _, own in continued for choice in own]
+        totals = first[torch.tensor(owners), torch.tensor([choice[0] for choice in choices])]
+        if max(map(len, choices)) > 1:
+            totals = totals + self._rest(read.past_key_values, mask, owners, choices)
+        counts = [tuple(len(choice) for choice in own) for _, own in continued]
+        values = iter(totals.tolist())
+        return [Chances(tuple(next(values) for _ in own), own) for own in counts]
+
+    def _rest(self, cache: DynamicCache, mask: Tensor, owners: Sequence[int], choices: Sequence[list[int]]) -> Tensor:
+        """Return the log-probability of each choice behind its first token, from the cache of its row's prompt."""
+        rows = torch.tensor(owners, device=self._device)
+        cache.reorder_cache(rows)  # type: ignore[arg-type]
+        width = max(map(len, choices)) - 1
+        inputs = torch.full((len(choices), width), self.decoder.tokenizer.pad_token_id, device=self._device)
+        targets = torch.full((len(choices), width), IGNORED, device=self._device)
+        for row, choice in enumerate(choices):
+            inputs[row, : len(choice) - 1] = torch.tensor(choice[:-1])
+            targets[row, : len(choice) - 1] = torch.tensor(choice[1:])
+        whole = torch.cat([mask[rows], torch.ones_like(inputs)], dim=1)
+        places = mask[rows].sum(dim=1, keepdim=True) + torch.arange(width, device=self._device)
+        model: Any = self.decoder.model
+        logits = model(
+            input_ids=inputs, attention_mask=whole, position_ids=places, past_key_values=cache, use_cache=True
+        ).logits
+        return _sum_of_targets(logits, targets)
+
+    def _score_behind_encoder(self, requests: Sequence[Choose], prompts: Sequence[list[int]]) -> list[Chances]:
+        model: Any = self.decoder.model
+        ids, mask = self._padded(prompts)
+        hidden = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+        owners = [row for row, request in enumerate(requests) for _ in request.choices]
+        # The decoder begins with its own start token; the end token is left out, as for causal models.
+        tokenizer = self.decoder.tokenizer
+        choices = [
+            [token for token in tokenizer(choice)["input_ids"] if token != tokenizer.eos_token_id]
+            for request in requests
+            for choice in request.choices
+        ]
+        width = max(map(len, choices))
+        targets = torch.full((len(choices), width), IGNORED, device=self._device)
+        for row, choice in enumerate(choices):
+            targets[row, : len(choice)] = torch.tensor(choice)
+        start = torch.full((len(choices), 1), model.config.decoder_start_token_id, device=self._device)
+        inputs = torch.cat([start, targets[:, :-1].clamp(min=0)], dim=1)
+        rows = torch.tensor(owners, device=self._device)
+        logits = model(encoder_outputs=(hidden[rows],), attention_mask=mask[rows], decoder_input_ids=inputs).logits
+        values = iter(_sum_of_targets(logits, targets).tolist())
+        lengths = iter(map(len, choices))
+        return [
+            Chances(tuple(next(values) for _ in request.choices), tuple(next(lengths) for _ in request.choices))
+            for request in requests
+        ]
+
+    def _continuations(self, request: Choose, prompt: list[int]) -> tuple[list[int], list[list[int]]]:
+        """Return the tokens that all choices share, and those behind them of each choice.
+
+        Prompt and choice are tokenised together: a choice may merge with the end of the prompt. Where a choice is the
+        beginning of another one, all of them get the end token, so that the shorter does not win by being shorter.
+        """
+        text = self.prompt(request.turns, request.opening)
+        space = " " if request.opening and not request.opening[-1].isspace() else ""
+        whole = [self._ids(text + space + choice) for choice in request.choices]
+        shared = 0
+        while shared < len(prompt) and all(len(ids) > shared + 1 and ids[shared] == prompt[shared] for ids in whole):
+            shared += 1
+        rest = [ids[shared:] for ids in whole]
+        nested = any(a is not b and b[: len(a)] == a for a in rest for b in rest)
+        end = [self.decoder.tokenizer.eos_token_id] if nested else []
+        return prompt[:shared], [choice + end for choice in rest]
+
+    def _padded(self, prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        """Return ids and mask; an encoder is padded on the right, a causal model on the left."""
+        width = max(1, *(len(prompt) for prompt in prompts))
+        ids = torch.full((len(prompts), width), int(self.decoder.tokenizer.pad_token_id or 0))
+        mask = torch.zeros((len(prompts), width), dtype=torch.int64)
+        for row, prompt in enumerate(prompts):
+            place = slice(0, len(prompt)) if self.decoder.encodes else slice(width - len(prompt), width)
+            ids[row, place] = torch.tensor(prompt, dtype=torch.int64)
+            mask[row, place] = 1
+        return ids.to(self._device), mask.to(self._device)
+
+
+class SeededSampling(LogitsProcessor):
+    """Adds Gumbel noise from one seeded generator a row: the largest logit is then a draw from the softmax.
+
+    With it each row's sample follows from its own seed, whatever stands beside it in the batch.
+
+    Parameters
+    ----------
+    temperature : float
+    seeds : sequence of int
+        One a row.
+    """
+
+    def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
+        self.temperature = temperature
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Return noisy logits."""
+        # Gumbel noise is minus the logarithm of an exponential draw.
+        draws = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=one) for one in self.generators])
+        return scores.float() / self.temperature - draws.log().to(scores.device)
+
+
+def _end_tokens(decoder: Decoder) -> set[int]:
+    """Return the tokens that end an answer, those of the model's own generation settings included."""
+    given = getattr(decoder.model.generation_config, "eos_token_id", None)
+    listed = given if isinstance(given, list) else [given]
+    return {int(token) for token in (*listed, decoder.tokenizer.eos_token_id) if token is not None}
+
+
+def _sum_of_targets(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the sum over places of the log-probability of each target, `IGNORED` ones left out, shape (rows,)."""
+    chances = logits.float().log_softmax(dim=-1)
+    picked = chances.gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2)
+    return (picked * (targets != IGNORED)).sum(dim=1)

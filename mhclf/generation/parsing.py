@@ -1,0 +1,185 @@
+"""Labels out of generated text: ordered parsers, each with a name that the results keep."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mhclf.data.answers import published_label
+from mhclf.generation.questions import LETTERS, Question
+
+REASONING = "Reasoning:"
+"""What stands between label and explanation in IMHI's form."""
+
+_MARKER = re.compile(
+    r"(?:final answer|answer|label|verdict|decision|答案|标签|判断)\s*(?:is|are|=|:|：|是|为)+\s*(?P<rest>[^\n。]+)",
+    re.IGNORECASE,
+)
+_NEGATORS = re.compile(
+    r"(?:\b(?:no|not|never|without|neither|nor|cannot|rather than|instead of)|n['’]t)\b(?:\W+\w+){0,3}\W*$"
+    r"|(?:不|没|无|未)\w{0,4}\s*$",
+    re.IGNORECASE,
+)
+_NONE = re.compile(r"^\W*(?:none|none of (?:them|these|the above)|no label|无|都不符合|没有)\b\W*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What an answer says.
+
+    Attributes
+    ----------
+    options : tuple of int, or None
+        Numbers of the named answers, one for a question with one answer; None where the text names none, or several
+        where one is asked for.
+    parser : str
+        Which rule read it; `unparsed` for None.
+    """
+
+    options: tuple[int, ...] | None
+    parser: str
+
+
+UNPARSED = Parsed(None, "unparsed")
+
+
+def parse_answer(text: str, question: Question) -> Parsed:
+    """Read a generated answer by the first rule that finds one.
+
+    Parameters
+    ----------
+    text : str
+        What the model said, with or without an explanation behind `REASONING`.
+    question : Question
+
+    Notes
+    -----
+    Rules in order: `json` (an object with "label" or "answer"), `exact` (the text before the explanation is an
+    answer), `letter`, `marker` ("the answer is ..."; the last one counts), `first_line`, `mention` (the answers that
+    stand anywhere in the text before the explanation). Words count as a whole and in any case, a label inside a
+    longer one that stands there does not, and one behind a negation ("not X") does not.
+    """
+    said = text.partition(REASONING)[0]
+    for name, rule in _RULES:
+        found = rule(said, question)
+        if found is not None:
+            return Parsed(found, name)
+    return UNPARSED
+
+
+def parse_published(text: str, rule: Sequence[tuple[str, ...]], labels: Sequence[str]) -> Parsed:
+    """Read an answer as the published code of MentaLLaMA does, for comparison.
+
+    The first (part, label) of `rule` whose part stands anywhere before "Reasoning:" in the lowered text; an answer
+    without any becomes class 0.
+    """
+    found = published_label(text.partition(REASONING)[0], rule)
+    return Parsed((0,), "published_class_0") if found is None else Parsed((labels.index(found),), "published")
+
+
+def explanation_of(text: str) -> str:
+    """Return what stands behind `REASONING`, '' where it does not occur."""
+    return text.partition(REASONING)[2].strip()
+
+
+def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of the words that stand in a text: whole, not inside a longer one, not negated."""
+    spans = [
+        (match.start(), match.end(), number)
+        for number, word in enumerate(words)
+        for match in re.finditer(_whole(word), text, re.IGNORECASE)
+    ]
+    found = {
+        number
+        for start, end, number in spans
+        if not any(a <= start and end <= b and (a, b) != (start, end) for a, b, _ in spans)
+        and not _NEGATORS.search(text[:start])
+    }
+    return tuple(sorted(found))
+
+
+def _whole(word: str) -> str:
+    """Return a pattern of a word that is not part of a longer one; Chinese has no spaces between words."""
+    chinese = any("\u4e00" <= letter <= "\u9fff" for letter in word)
+    return re.escape(word) if chinese else rf"(?<!\w){re.escape(word)}(?!\w)"
+
+
+def _json(text: str, question: Question) -> tuple[int, ...] | None:
+    match = re.search(r"\{[^{}]*\}", text)
+    if not match:
+        return None
+    try:
+        content = json.loads(match[0])
+    except ValueError:
+        return None
+    value = next((content[key] for key in content if key.casefold() in {"label", "labels", "answer"}), None)
+    values = value if isinstance(value, list) else [value]
+    numbers = [_number(item, question) if isinstance(item, str) else None for item in values]
+    known = [number for number in numbers if number is not None]
+    return _fitting(known, question) if len(known) == len(numbers) else None
+
+
+def _exact(text: str, question: Question) -> tuple[int, ...] | None:
+    number = _number(text, question)
+    if number is not None:
+        return (number,)
+    return () if question.joint and _NONE.fullmatch(text.strip()) else None
+
+
+def _letter(text: str, question: Question) -> tuple[int, ...] | None:
+    if not question.lettered:
+        return None
+    known = LETTERS[: len(question.answers)]
+    # A letter alone, in brackets, or followed by a full stop, bracket or colon: "a" inside a sentence is a word.
+    found = re.findall(rf"(?:^|[\s(（])([{known}])(?=[.):）：,、]|\s*$)", text)
+    return _fitting([known.index(letter) for letter in found], question) if found else None
+
+
+def _marker(text: str, question: Question) -> tuple[int, ...] | None:
+    matches = list(_MARKER.finditer(text))
+    if not matches:
+        return None
+    rest = matches[-1]["rest"]
+    for rule in (_exact, _letter, _mention):
+        found = rule(rest, question)
+        if found is not None:
+            return found
+    return None
+
+
+def _first_line(text: str, question: Question) -> tuple[int, ...] | None:
+    lines = text.strip().splitlines()
+    return _exact(re.split(r"[.。!,，:：]", lines[0])[0], question) if lines else None
+
+
+def _mention(text: str, question: Question) -> tuple[int, ...] | None:
+    found = list(mentioned(text, question.words))
+    if not found:
+        return () if question.joint and _NONE.match(text.strip()) else None
+    return _fitting(found, question)
+
+
+def _number(text: str, question: Question) -> int | None:
+    """Return the answer that a text is, but for quotation marks, full stops and case."""
+    plain = text.strip().strip("\"'“”‘’`*.。:：()（）[] ").casefold()
+    for names in (question.answers, question.words):
+        for number, name in enumerate(names):
+            if plain == name.casefold():
+                return number
+    return None
+
+
+def _fitting(numbers: Sequence[int], question: Question) -> tuple[int, ...] | None:
+    """Return distinct numbers in order; None where one is asked for and several are named."""
+    distinct = tuple(sorted(set(numbers)))
+    return distinct if question.joint or len(distinct) == 1 else None
+
+
+_RULES: tuple[tuple[str, Callable[[str, Question], tuple[int, ...] | None]], ...] = (
+    ("json", _json),
+    ("exact", _exact),
+    ("letter", _letter),
+    ("marker", _marker),
+    ("first_line", _first_line),
+    ("mention", _mention),
+)

@@ -1,0 +1,105 @@
+"""What is asked about a data set, and the words of its answers."""
+
+from dataclasses import dataclass
+
+from mhclf.config.dataset import DatasetConfig
+from mhclf.config.generation import LabelsConfig
+from mhclf.errors import ConfigError
+from mhclf.generation.wording import Wording
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question about a post.
+
+    Attributes
+    ----------
+    text : str
+    words : tuple of str
+        The possible answers in words.
+    answers : tuple of str
+        What the model is to answer: the words, or letters.
+    descriptions : tuple of str
+        Of each answer; '' for none.
+    label : int, optional
+        The label that a yes-or-no question is about; its answers are yes (0) and no (1).
+    joint : bool
+        Whether several answers may be given, or none.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    answers: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    label: int | None = None
+    joint: bool = False
+
+    @property
+    def lettered(self) -> bool:
+        """Whether the answer is a letter."""
+        return self.answers != self.words
+
+    def options(self, wording: Wording) -> str:
+        """Return the list of possible answers as it stands in the prompt."""
+        listed = []
+        for word, answer, description in zip(self.words, self.answers, self.descriptions, strict=True):
+            option = f"{answer}. {word}" if self.lettered else word
+            listed.append(wording.described.format(option=option, description=description) if description else option)
+        return wording.options.format(options=wording.separator.join(listed))
+
+    def constraint(self, wording: Wording) -> str:
+        """Return how the answer has to look."""
+        if self.joint:
+            return wording.joint_constraint
+        return wording.letter_constraint if self.lettered else wording.constraint
+
+    def gold_answer(self, target: int | list[int], wording: Wording) -> str:
+        """Return the right answer for an example, from its class number, or its 0/1 labels."""
+        if isinstance(target, int):
+            return self.answers[target]
+        if self.label is not None:
+            return self.answers[0 if target[self.label] else 1]
+        present = [answer for answer, on in zip(self.answers, target, strict=True) if on]
+        return wording.separator.join(present) or wording.none
+
+
+def questions_of(dataset: DatasetConfig, labels: LabelsConfig, wording: Wording) -> list[Question]:
+    """Return one question, or one for each label of a set with several labels a post.
+
+    Raises
+    ------
+    ConfigError
+        If two labels have the same words, or there are more labels than letters.
+    """
+    prompt = dataset.prompt
+    names = dataset.label_names
+    words = tuple(prompt.label_words.get(name, name) for name in names)
+    if len({word.casefold() for word in words}) < len(words):
+        raise ConfigError(f"{dataset.name}: prompt: label_words: two labels have the same words.")
+    descriptions = tuple(prompt.descriptions.get(name, "") for name in names)
+    text = prompt.question or wording.question
+    several = dataset.task == "multilabel"
+    questions = labels.questions
+    if questions == "auto":
+        questions = "per_label" if labels.by == "score" else "joint"
+    if several and questions == "per_label":
+        asked = (
+            (word, f" ({described})" if described else "") for word, described in zip(words, descriptions, strict=True)
+        )
+        texts = [wording.asks_one.format(label=word) + described for word, described in asked]
+        both = (wording.yes, wording.no)
+        return [
+            Question(text, both, _answers(both, labels, dataset.name), ("", ""), label)
+            for label, text in enumerate(texts)
+        ]
+    return [Question(text, words, _answers(words, labels, dataset.name), descriptions, None, several)]
+
+
+def _answers(words: tuple[str, ...], labels: LabelsConfig, name: str) -> tuple[str, ...]:
+    if labels.form == "words":
+        return words
+    if len(words) > len(LETTERS):
+        raise ConfigError(f"{name}: {len(words)} labels are more than there are letters. Use --labels.form words.")
+    return tuple(LETTERS[: len(words)])

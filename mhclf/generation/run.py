@@ -1,0 +1,378 @@
+"""One prompting run: from a data set's rows to predictions, explanations and records in a run folder."""
+
+import json
+import logging
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from mhclf.config.dataset import DatasetConfig
+from mhclf.config.generation import GenerationConfig, LocalConfig
+from mhclf.config.structure import to_mapping, write_yaml
+from mhclf.config.training import TrainerConfig
+from mhclf.data.audit import audit
+from mhclf.data.load import load_table
+from mhclf.data.manifest import build_manifest, content_hash
+from mhclf.data.spans import count_words
+from mhclf.data.subsets import limit_rows
+from mhclf.data.table import PostTable
+from mhclf.errors import ConfigError
+from mhclf.evaluation import classification_intervals, higher_is_better, scores
+from mhclf.evaluation.validation import NO_ANSWER
+from mhclf.generation.asking import Asker, Progress
+from mhclf.generation.cache import AnswerCache
+from mhclf.generation.deciding import Decision, Floats, fit_on_validation
+from mhclf.generation.decoders import load_decoder
+from mhclf.generation.endpoint import EndpointBackend
+from mhclf.generation.examples import choose_examples
+from mhclf.generation.local import LocalBackend
+from mhclf.generation.parsing import Parsed, parse_published
+from mhclf.generation.prompting import Post, Prompter, check_language, with_overrides
+from mhclf.generation.questions import Question, questions_of
+from mhclf.generation.requests import Backend
+from mhclf.generation.strategy import Strategy, read_strategy
+from mhclf.generation.wording import wording_of
+from mhclf.results.files import write_text
+from mhclf.results.records import ResultRecord, read_records, write_records
+from mhclf.training.environment import describe_environment, resolve_precision
+from mhclf.training.folder import RunFolder
+from mhclf.training.outcome import risk_of
+
+logger = logging.getLogger(__name__)
+
+UNPARSED = "unparsed"
+_NOT_HASHED = ("out", "data_root")
+_IDENTITY_ELSEWHERE = ("local", "endpoint")
+
+
+@dataclass(frozen=True)
+class GenerationOutcome:
+    """A finished prompting run: its folder, its records, whether it was finished before."""
+
+    folder: Path
+    records: tuple[ResultRecord, ...]
+    was_complete: bool
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered about the rows of one split.
+
+    Attributes
+    ----------
+    part : PostTable
+    questions : tuple of Question
+    decisions : tuple of tuple of Decision
+        One tuple a question, one decision a row.
+    """
+
+    part: PostTable
+    questions: tuple[Question, ...]
+    decisions: tuple[tuple[Decision, ...], ...]
+
+    @property
+    def predictions(self) -> npt.NDArray[np.int64]:
+        """Class numbers (n,), `NO_ANSWER` where none was read; or 0/1 labels (n, labels), all 0 there."""
+        if self.part.config.task != "multilabel":
+            found = [NO_ANSWER if item.options is None else item.options[0] for item in self.decisions[0]]
+            return np.array(found, dtype=np.int64)
+        labels = np.zeros((len(self.part), len(self.part.labels)), dtype=np.int64)
+        for question, decisions in zip(self.questions, self.decisions, strict=True):
+            for row, item in enumerate(decisions):
+                if question.label is not None:
+                    labels[row, question.label] = item.options == (0,)
+                else:
+                    labels[row, list(item.options or ())] = 1
+        return labels
+
+    @property
+    def unparsed(self) -> npt.NDArray[np.bool_]:
+        """Where no answer was read: shape (n,), or (n, labels)."""
+        missing = [[item.options is None for item in decisions] for decisions in self.decisions]
+        if self.part.config.task != "multilabel":
+            return np.array(missing[0], dtype=np.bool_)
+        columns = np.array(missing, dtype=np.bool_).T
+        return columns if columns.shape[1] == len(self.part.labels) else np.repeat(columns, len(self.part.labels), 1)
+
+    @property
+    def probabilities(self) -> Floats | None:
+        """Probability of each label (n, labels); None where the answers were parsed, one a post."""
+        if any(item.probabilities is None for decisions in self.decisions for item in decisions):
+            return None
+        found = np.array([[item.probabilities for item in decisions] for decisions in self.decisions])
+        if self.questions[0].label is not None:
+            return np.asarray(found[:, :, 0].T)
+        return np.asarray(found[0])
+
+    @property
+    def scored(self) -> npt.NDArray[np.int64]:
+        """Predictions for counting, where what was not read is wrong: for several labels, the opposite of gold."""
+        predictions = self.predictions
+        if self.part.config.task == "multilabel":
+            predictions = np.where(self.unparsed, 1 - self.part.targets, predictions)
+        return predictions
+
+
+def run_prompts(
+    config: GenerationConfig,
+    overwrite: bool = False,
+    on_progress: Progress | None = None,
+    backend: Backend | None = None,
+) -> GenerationOutcome:
+    """Ask a model about the rows of a data set; a stopped run goes on, a complete one is returned.
+
+    Parameters
+    ----------
+    config : GenerationConfig
+    overwrite : bool
+        Make the folder afresh. Answers in the cache are used all the same: they are answers to the same questions.
+    on_progress : callable, optional
+    backend : Backend, optional
+        In place of the configured one.
+
+    Returns
+    -------
+    GenerationOutcome
+        The folder holds `config.yaml`, `environment.json`, `data_manifest.json`, `predictions.parquet`,
+        `results.jsonl` and `generations.jsonl` (what the model said, which may quote posts).
+
+    Raises
+    ------
+    MhclfError
+        Expected failures, each with the message for the user.
+    """
+    strategy = read_strategy(config.strategy)
+    shots, samples = with_overrides(strategy, config)
+    table = load_table(config.data, data_root=config.data_root, mask=config.mask)
+    _check(config, table.config)
+    check_language(strategy, config.strategy, table.config.language)
+    table, findings = audit(table, "drop")
+    if config.limit is not None:
+        table = limit_rows(table, config.limit)
+    if not (table.frame["split"] == config.split).any():
+        raise ConfigError(f"{table.config.name}: has no {config.split} row. Choose another --split.")
+    manifest = build_manifest(table, findings, config.protocol)
+    backend = backend or _backend(config)
+    folder = _folder(config, table.config.name, backend, manifest["hashes"]["data"])
+    with folder.locked():
+        if folder.complete and not overwrite:
+            return GenerationOutcome(folder.path, tuple(_read_records(folder)), was_complete=True)
+        start = time.perf_counter()
+        write_text(folder.path / "config.yaml", write_yaml(to_mapping(config)))
+        environment = describe_environment(_precision(config.local), "default")
+        folder.write_json("environment.json", environment | {"backend": dict(backend.identity)})
+        folder.write_json("status.json", {"state": "running"})
+        cache = AnswerCache(Path(config.out) / "answers.sqlite")
+        try:
+            answers, cut = _ask(config, strategy, shots, samples, table, config.split, backend, cache, on_progress)
+            fitted: dict[str, Any] = {}
+            if config.labels.fit == "validation":
+                held = _ask(config, strategy, shots, samples, table, "validation", backend, cache, on_progress)[0]
+                answers, fitted = _fit(answers, held)
+        finally:
+            cache.close()
+        folder.write_json("data_manifest.json", manifest | {"posts_cut": cut, "fitted": fitted})
+        prediction_frame(answers).to_parquet(folder.path / "predictions.parquet", index=False)
+        write_text(folder.path / "generations.jsonl", _generations(answers))
+        identity = {
+            "run": folder.path.name,
+            "dataset": table.config.name,
+            "method": config.strategy if config.labels.by == "score" else f"{config.strategy} (parsed)",
+            "encoder": str(backend.identity["model"]),
+            "seed": config.seed,
+            "protocol": config.protocol,
+            "data_hash": manifest["hashes"]["data"],
+        }
+        records = answer_records(answers, identity)
+        write_records(folder.path / "results.jsonl", records)
+        folder.write_json("status.json", {"state": "complete", "seconds": round(time.perf_counter() - start, 1)})
+    return GenerationOutcome(folder.path, tuple(records), was_complete=False)
+
+
+def _check(config: GenerationConfig, dataset: DatasetConfig) -> None:
+    if config.protocol == "mentallama-2024" and not dataset.published_labels:
+        raise ConfigError(
+            f"protocol: {dataset.name} has no 'published_labels', the rule by which the published code reads answers. "
+            "Use an imhi_ data set, or --protocol sound."
+        )
+    if config.labels.fit == "validation" and config.split == "validation":
+        raise ConfigError(
+            "labels: fit: the rows of --split validation cannot be fitted on and scored. Use --split test."
+        )
+
+
+def _precision(config: LocalConfig) -> str:
+    return resolve_precision(TrainerConfig(precision=config.precision))
+
+
+def _backend(config: GenerationConfig) -> Backend:
+    if config.backend == "endpoint":
+        return EndpointBackend(config.endpoint)
+    dtype = torch.bfloat16 if _precision(config.local) == "bf16" else torch.float32
+    decoder = load_decoder(config.local.model, dtype, config.local.adapter)
+    if torch.cuda.is_available():
+        decoder.model.to("cuda")  # type: ignore[arg-type]
+    return LocalBackend(decoder, config.local.batch_size)
+
+
+def _folder(config: GenerationConfig, dataset: str, backend: Backend, data_hash: str) -> RunFolder:
+    settings = {
+        key: value for key, value in to_mapping(config).items() if key not in (*_NOT_HASHED, *_IDENTITY_ELSEWHERE)
+    }
+    short = content_hash([settings, dict(backend.identity), data_hash])[:8]
+    names = (Path(config.strategy).stem, str(backend.identity["model"]))
+    safe = [re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_" for name in names]
+    return RunFolder(Path(config.out) / dataset / f"{safe[0]}-{safe[1]}-seed{config.seed}-{short}")
+
+
+def _ask(
+    config: GenerationConfig,
+    strategy: Strategy,
+    shots: int,
+    samples: int,
+    table: PostTable,
+    split: str,
+    backend: Backend,
+    cache: AnswerCache,
+    on_progress: Progress | None,
+) -> tuple[Answers, int]:
+    """Return the answers about one split, and how many posts were cut."""
+    part, wording = table.part(split), wording_of(table.config.language)
+    shortened = [backend.shorten(text, config.post_tokens) for text in part.texts]
+    contexts = part.contexts or [""] * len(part)
+    cut = sum(short != text for short, text in zip(shortened, part.texts, strict=True))
+    if cut:
+        logger.info("%d of %d posts are longer than %d tokens and were cut", cut, len(part), config.post_tokens)
+    posts = [
+        Post(text, backend.shorten(before, config.post_tokens)) if strategy.reads_post else Post("")
+        for text, before in zip(shortened, contexts, strict=True)
+    ]
+    questions = questions_of(table.config, config.labels, wording)
+    found = []
+    for question in questions:
+        chosen = choose_examples(
+            table.part("train"), part, question, wording, shots, config.seed, strategy.explained_examples
+        )
+        shown = [replace(example, text=backend.shorten(example.text, config.post_tokens // 2)) for example in chosen]
+        prompter = Prompter(strategy, question, table.config.language, config.context, tuple(shown))
+        asker = Asker(backend, cache, prompter, config, samples, _parser(config, table.config, question), on_progress)
+        found.append(tuple(asker.decide(posts)))
+    return Answers(part, tuple(questions), tuple(found)), cut
+
+
+def _parser(config: GenerationConfig, dataset: DatasetConfig, question: Question) -> Callable[[str], Parsed] | None:
+    if config.protocol != "mentallama-2024":
+        return None
+    return lambda text: parse_published(text, dataset.published_labels, dataset.label_names)
+
+
+def _fit(answers: Answers, validation: Answers) -> tuple[Answers, dict[str, Any]]:
+    """Replace the probabilities by those of a logistic regression fitted on validation."""
+    decided, fitted = [], {}
+    for question, own, held in zip(answers.questions, answers.decisions, validation.decisions, strict=True):
+        gold = validation.part.targets
+        if question.label is not None:
+            gold = 1 - gold[:, question.label]
+        probabilities, coefficients = fit_on_validation(_scores(held), gold, _scores(own))
+        fitted[question.text] = coefficients
+        decided.append(
+            tuple(
+                replace(item, options=(int(chances.argmax()),), probabilities=tuple(chances.tolist()))
+                for item, chances in zip(own, probabilities, strict=True)
+            )
+        )
+    return replace(answers, decisions=tuple(decided)), fitted
+
+
+def _scores(decisions: Sequence[Decision]) -> Floats:
+    return np.array([item.scores for item in decisions], dtype=np.float64)
+
+
+def prediction_frame(answers: Answers) -> pd.DataFrame:
+    """Return the content of `predictions.parquet`: no text; an answer that was not read is a missing prediction.
+
+    Parsed answers have 1 for what they name and 0 elsewhere in the place of probabilities.
+    """
+    part = answers.part
+    decisions, unread = answers.predictions, answers.unparsed
+    several = part.config.task == "multilabel"
+    readable = decisions if several else np.where(unread, 0, decisions)
+    names = PostTable(part.config, part.frame, readable).gold_names()
+    frame = part.frame[["id", "group", "split"]].copy()
+    frame["gold"] = part.gold_names()
+    frame["prediction"] = (
+        names if several else [None if miss else name for name, miss in zip(names, unread, strict=True)]
+    )
+    probabilities = answers.probabilities
+    if probabilities is None:
+        one_hot = decisions if several else np.eye(len(part.labels))[readable]
+        probabilities = np.where(unread if several else unread[:, None], 0.0, one_hot)
+    for column, label in enumerate(part.labels):
+        frame[f"probability/{label}"] = probabilities[:, column].astype(np.float32)
+    confidence = np.maximum(probabilities, 1 - probabilities).min(1) if several else probabilities.max(1)
+    frame["abstention"] = (1 - confidence).astype(np.float32)
+    frame["words"] = np.array([count_words(text) for text in part.texts], dtype=np.int32)
+    frame[UNPARSED] = np.asarray(unread.reshape(len(part), -1).any(axis=1))
+    return frame
+
+
+def answer_records(answers: Answers, identity: dict[str, Any]) -> list[ResultRecord]:
+    """Return one record a metric, with bootstrap intervals over groups, and the share of unread answers."""
+    part, task, labels = answers.part, answers.part.config.task, list(answers.part.labels)
+    groups, risk = part.frame["group"].to_numpy(), risk_of(part.config)
+    arguments = (task, part.targets, answers.scored, answers.probabilities, labels)
+    values = scores(*arguments, risk=risk, no_answer=True)
+    intervals = classification_intervals(*arguments, groups, risk=risk, no_answer=True)
+    common = identity | {"split": str(part.frame["split"].iloc[0]), "slice": "all", "n": len(part)}
+    records = [
+        ResultRecord(
+            **common,
+            metric=metric,
+            value=_number(value),
+            ci_low=_number(intervals[metric][0]),
+            ci_high=_number(intervals[metric][1]),
+            higher_is_better=higher_is_better(metric),
+        )
+        for metric, value in values.items()
+    ]
+    share = float(answers.unparsed.mean())
+    records.append(
+        ResultRecord(**common, metric=UNPARSED, value=share, ci_low=None, ci_high=None, higher_is_better=False)
+    )
+    return records
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _generations(answers: Answers) -> str:
+    """Return what the model said as lines of JSON: id, question, decision, rule that read it, steps, explanation."""
+    lines = []
+    for question, decisions in zip(answers.questions, answers.decisions, strict=True):
+        about = None if question.label is None else answers.part.labels[question.label]
+        for identifier, item in zip(answers.part.frame["id"].astype(str), decisions, strict=True):
+            content = {
+                "id": identifier,
+                "label": about,
+                "answer": None if item.options is None else [question.words[option] for option in item.options],
+                "probabilities": item.probabilities,
+                "parsers": item.parsers,
+                "said": item.said,
+                "explanation": item.explanation,
+            }
+            lines.append(json.dumps(content, ensure_ascii=False) + "\n")
+    return "".join(lines)
+
+
+def _read_records(folder: RunFolder) -> list[ResultRecord]:
+    return list(read_records(folder.path / "results.jsonl"))
