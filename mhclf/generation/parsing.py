@@ -16,7 +16,7 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _NEGATORS = re.compile(
-    r"(?:\b(?:no|not|never|without|neither|nor|cannot|rather than|instead of)|n['’]t)\b(?:\W+\w+){0,3}\W*$"
+    r"(?:\b(?:no|not|never|without|neither|nor|cannot|rather than|instead of)|n['’]t)\b(?:\s+\w+){0,3}\s*$"
     r"|(?:不|没|无|未)\w{0,4}\s*$",
     re.IGNORECASE,
 )
@@ -148,7 +148,7 @@ def _marker(text: str, question: Question) -> tuple[int, ...] | None:
 
 
 def _first_line(text: str, question: Question) -> tuple[int, ...] | None:
-    lines = text.strip().splitlines()
+    lines = [] if question.joint else text.strip().splitlines()
     return _exact(re.split(r"[.。!,，:：]", lines[0])[0], question) if lines else None
 
 

@@ -127,7 +127,13 @@ def read_strategy(name: str) -> Strategy:
             known = strategy_names()
             raise ConfigError(f"strategy: '{name}' is none.{nearest(name, known)} Known: {', '.join(known)}.")
         path = FOLDER / f"{name}.yaml"
-    return from_mapping(Strategy, read_yaml(path), str(path))
+    content = read_yaml(path)
+    try:
+        return from_mapping(Strategy, content, str(path))
+    except ConfigError as error:
+        # What a class finds wrong in itself does not know its file.
+        message = str(error)
+        raise ConfigError(message if message.startswith(str(path)) else f"{path}: {message}") from error
 
 
 def fill(template: str, values: dict[str, str]) -> str:
