@@ -282,6 +282,10 @@ def _fit(answers: Answers, validation: Answers) -> tuple[Answers, dict[str, Any]
         gold = validation.part.targets
         if question.label is not None:
             gold = 1 - gold[:, question.label]
+        for number in sorted(set(range(len(question.words))) - set(gold.tolist())):
+            logger.warning(
+                "labels: fit: no validation row has the label '%s'; it is never answered.", question.words[number]
+            )
         probabilities, coefficients = fit_on_validation(_scores(held), gold, _scores(own))
         fitted[question.text] = coefficients
         decided.append(
