@@ -1,4 +1,4 @@
-"""Ask a language model for labels and explanations.
+"""Ask a language model for labels and explanations, or tune it to give them.
 
 python experiments/generate.py prompt --data demo --strategy zero_shot --limit 20
 python experiments/generate.py prompt --data demo --strategy chain_of_thought --labels.by parse --explain true
@@ -12,6 +12,7 @@ from typing import Any
 
 from mhclf.config.command_line import parse_settings, run_door
 from mhclf.config.generation import GenerationConfig
+from mhclf.config.instruction import InstructionConfig
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
@@ -63,7 +64,29 @@ def prompt(argv: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt}
+def tune(argv: Sequence[str]) -> int:
+    """Tune a model on the train rows of a data set, and say how its adapter is used."""
+
+    def add(parser: Any) -> None:
+        parser.add_argument("--overwrite", action="store_true", help="start afresh")
+
+    arguments = parse_settings(argv, InstructionConfig, __doc__ or "", add)
+
+    from mhclf.generation.tuning import tune as carry_out
+
+    outcome = carry_out(arguments.config, arguments.extra["overwrite"])
+    again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
+    rows = ", ".join(f"{name} {count}" for name, count in outcome.rows.items())
+    print(f"run folder: {outcome.folder}{again}\nrows: {rows}\nvalidation loss: {outcome.validation_loss:.4f}")
+    adapter = outcome.folder / "adapter"
+    local = f"--local.model {arguments.config.model} --local.adapter {adapter}"
+    if not adapter.is_dir():
+        local = f"--local.model {outcome.folder / 'model'}"
+    print(f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi {local}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt, "tune": tune}
 
 
 if __name__ == "__main__":

