@@ -80,7 +80,10 @@ class LabelsConfig:
     ----------
     by : str
         `score`: the label whose words are most probable as the answer. `parse`: the label that the generated answer
-        names; an answer that names none counts as wrong.
+        names; an answer that names none counts as wrong. `run`: the label that a trained classifier predicted, so
+        that the model only explains it.
+    run : str
+        Of `run`: the classifier's run folder.
     length : str
         Of `score`: the log-probability of a label's words is the `sum` over its tokens, or their `mean`.
     prior : str
@@ -95,7 +98,8 @@ class LabelsConfig:
         where labels are scored, joint where they are parsed.
     """
 
-    by: Literal["score", "parse"] = "score"
+    by: Literal["score", "parse", "run"] = "score"
+    run: str = ""
     length: Literal["sum", "mean"] = "sum"
     prior: Literal["none", "subtract"] = "none"
     fit: Literal["none", "validation"] = "none"
@@ -103,9 +107,11 @@ class LabelsConfig:
     questions: Literal["auto", "joint", "per_label"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.by == "parse" and (self.prior != "none" or self.fit != "none"):
+        if self.by != "score" and (self.prior != "none" or self.fit != "none"):
             raise ConfigError("labels: prior and fit need probabilities. Use --labels.by score.")
-        if self.by == "score" and self.questions == "joint":
+        if (self.by == "run") != bool(self.run):
+            raise ConfigError("labels: --labels.by run and --labels.run DIR belong together.")
+        if self.by != "parse" and self.questions == "joint":
             raise ConfigError("labels: a joint question can only be parsed. Use --labels.by parse, or per_label.")
 
 
@@ -180,5 +186,7 @@ class GenerationConfig:
                 raise ConfigError("endpoint: give its address and its model: --endpoint.url URL --endpoint.model NAME.")
             if self.labels.by == "score":
                 raise ConfigError("labels: an endpoint gives no probabilities of whole labels. Use --labels.by parse.")
+        if self.labels.by == "run" and not self.explain:
+            raise ConfigError("labels: by run, only explanations are asked for. Add --explain true.")
         if self.protocol == "mentallama-2024" and self.labels.by != "parse":
             raise ConfigError("protocol: mentallama-2024 parses answers. Add --labels.by parse.")

@@ -57,6 +57,13 @@ class Asker:
             return decisions
         return self._explained([samples[0] for samples in turns], decisions)
 
+    def explain(self, posts: Sequence[Post], decisions: Sequence[Decision]) -> list[Decision]:
+        """Return decisions that were made elsewhere with the model's explanations of them."""
+        said = self._earlier_steps(posts)
+        last = len(self.prompter.steps) - 1
+        turns = [self.prompter.turns(last, post, samples[0]) for post, samples in zip(posts, said, strict=True)]
+        return self._explained(turns, decisions)
+
     def _earlier_steps(self, posts: Sequence[Post]) -> list[list[dict[str, str]]]:
         """Ask the steps before the label: one mapping of step to text for each post and sample."""
         said: list[list[dict[str, str]]] = [[{} for _ in range(self.samples)] for _ in posts]

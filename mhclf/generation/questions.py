@@ -83,7 +83,7 @@ def questions_of(dataset: DatasetConfig, labels: LabelsConfig, wording: Wording)
     several = dataset.task == "multilabel"
     questions = labels.questions
     if questions == "auto":
-        questions = "per_label" if labels.by == "score" else "joint"
+        questions = "joint" if labels.by == "parse" else "per_label"
     if several and questions == "per_label":
         asked = (
             (word, f" ({described})" if described else "") for word, described in zip(words, descriptions, strict=True)

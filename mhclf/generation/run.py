@@ -46,11 +46,13 @@ from mhclf.results.records import ResultRecord, read_records, write_records
 from mhclf.training.environment import describe_environment, resolve_precision
 from mhclf.training.folder import RunFolder
 from mhclf.training.outcome import risk_of
+from mhclf.training.saved import read_predictions
 
 logger = logging.getLogger(__name__)
 
 UNPARSED = "unparsed"
 _NOT_HASHED = ("out", "data_root")
+_HOW = {"score": "", "parse": " (parsed)", "run": " (classifier's label)"}
 _IDENTITY_ELSEWHERE = ("local", "endpoint")
 
 
@@ -187,7 +189,7 @@ def run_prompts(
         identity = {
             "run": folder.path.name,
             "dataset": table.config.name,
-            "method": config.strategy if config.labels.by == "score" else f"{config.strategy} (parsed)",
+            "method": config.strategy + _HOW[config.labels.by],
             "encoder": str(backend.identity["model"]),
             "seed": config.seed,
             "protocol": config.protocol,
@@ -229,7 +231,9 @@ def _folder(config: GenerationConfig, dataset: str, backend: Backend, data_hash:
     settings = {
         key: value for key, value in to_mapping(config).items() if key not in (*_NOT_HASHED, *_IDENTITY_ELSEWHERE)
     }
-    short = content_hash([settings, dict(backend.identity), data_hash])[:8]
+    # A classifier is known by its name, not by where it lies.
+    labels = to_mapping(config)["labels"] | {"run": Path(config.labels.run).name}
+    short = content_hash([settings | {"labels": labels}, dict(backend.identity), data_hash])[:8]
     names = (Path(config.strategy).stem, str(backend.identity["model"]))
     safe = [re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_" for name in names]
     return RunFolder(Path(config.out) / dataset / f"{safe[0]}-{safe[1]}-seed{config.seed}-{short}")
@@ -266,8 +270,42 @@ def _ask(
         shown = [replace(example, text=backend.shorten(example.text, config.post_tokens // 2)) for example in chosen]
         prompter = Prompter(strategy, question, table.config.language, config.context, tuple(shown))
         asker = Asker(backend, cache, prompter, config, samples, _parser(config, table.config, question), on_progress)
-        found.append(tuple(asker.decide(posts)))
+        if config.labels.by == "run":
+            given = decisions_of_run(Path(config.labels.run), part, question)
+            found.append(tuple(asker.explain(posts, given)))
+        else:
+            found.append(tuple(asker.decide(posts)))
     return Answers(part, tuple(questions), tuple(found)), cut
+
+
+def decisions_of_run(folder: Path, part: PostTable, question: Question) -> list[Decision]:
+    """Return what a trained classifier predicted for these rows as answers to a question.
+
+    Raises
+    ------
+    ConfigError
+        If the run has other labels, or no prediction for a row.
+    """
+    saved = read_predictions(folder)
+    if saved.labels != part.labels or saved.task != part.config.task:
+        raise ConfigError(f"labels: run: {folder} predicts other labels than {part.config.name} has.")
+    places = {str(identifier): place for place, identifier in enumerate(saved.ids)}
+    missing = [identifier for identifier in part.frame["id"].astype(str) if identifier not in places]
+    if missing:
+        raise ConfigError(
+            f"labels: run: {folder} has no prediction for {len(missing)} of {len(part)} rows, the first with id "
+            f"'{missing[0]}'. Give a run on {part.config.name}."
+        )
+    decisions = []
+    for identifier in part.frame["id"].astype(str):
+        probabilities, prediction = saved.probability[places[identifier]], saved.prediction[places[identifier]]
+        if question.label is not None:
+            chance = float(probabilities[question.label])
+            option = 0 if prediction[question.label] else 1
+            decisions.append(Decision((option,), (chance, 1 - chance), ("classifier",)))
+        else:
+            decisions.append(Decision((int(prediction),), tuple(probabilities.tolist()), ("classifier",)))
+    return decisions
 
 
 def _parser(config: GenerationConfig, dataset: DatasetConfig, question: Question) -> Callable[[str], Parsed] | None:

@@ -11,11 +11,14 @@ import pytest
 from generation_support import ScriptedBackend, build_decoder_folder
 
 from mhclf.config.generation import EndpointConfig, GenerationConfig, LabelsConfig, LocalConfig
+from mhclf.config.model import ModelConfig
+from mhclf.config.run import RunConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 from mhclf.results.records import ResultRecord
+from mhclf.training.run import run as train
 
 LABELS = ("body", "work", "people")
 CLUES = {
@@ -173,6 +176,29 @@ def test_the_published_protocol_reads_substrings(tiny_dataset: Path, tmp_path: P
     # What names no label becomes class 0, as in the published code.
     assert (frame.loc[frame["gold"] != "work", "prediction"] == "body").all()
     assert value(outcome.records, "unparsed") == 0.0
+
+
+def test_the_label_of_a_classifier_is_explained(tiny_dataset: Path, tiny_multilabel: Path, tmp_path: Path) -> None:
+    def explain(request: Request) -> str:
+        return f"because {request.turns[-2].text}"
+
+    for data, right in ((tiny_dataset, "accuracy"), (tiny_multilabel, "subset_accuracy")):
+        trained = train(RunConfig(data=str(data), method="tfidf_lr", model=ModelConfig(kind="tfidf_lr"),
+                                  out=str(tmp_path / "runs"), report=False))  # fmt: skip
+        labels = LabelsConfig(by="run", run=str(trained.folder))
+        config = GenerationConfig(data=str(data), out=str(tmp_path / "asked"), labels=labels, explain=True)
+        outcome = run_prompts(config, backend=ScriptedBackend(explain))
+        own = next(
+            record.value
+            for record in trained.records
+            if (record.split, record.metric, record.method) == ("test", right, "tfidf_lr")
+        )
+        assert value(outcome.records, right) == own
+        lines = (outcome.folder / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+        said = [json.loads(line) for line in lines]
+        assert all(item["explanation"] == f"because {item['answer'][0]}" for item in said)
+    with pytest.raises(ConfigError, match="predicts other labels than tiny has"):
+        run_prompts(replace(config, data=str(tiny_dataset)), backend=ScriptedBackend(explain))
 
 
 def test_a_real_tiny_model_is_asked(tiny_dataset: Path, tmp_path: Path) -> None:

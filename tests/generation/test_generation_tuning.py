@@ -23,7 +23,6 @@ from mhclf.generation.local import LocalBackend
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tuning import tune
 
-
 KEPT_OUT = ("body-0", "body-1", "work-1", "work-2", "people-0", "people-1", "people-2", "work-5")
 
 
