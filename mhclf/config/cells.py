@@ -29,6 +29,11 @@ def run_options(config: RunConfig, recipes: Path) -> list[str]:
     config : RunConfig
     recipes : Path
         Folder of the recipe YAMLs.
+
+    Notes
+    -----
+    The command line reads a word that looks like a number as one inside `trainer.options` and `trainer.loggers`, whose
+    values have no declared type.
     """
     recipe = to_mapping(build_config(recipes, {"method": config.method}))
     return ["--method", config.method, *_differing(to_mapping(config), recipe)]
@@ -70,6 +75,6 @@ def _differing(settings: dict[str, Any], recipe: dict[str, Any], prefix: str = "
         if isinstance(value, dict) and isinstance(recipe[key], dict) and prefix + key not in _FREE:
             options += _differing(value, recipe[key], f"{prefix}{key}.")
         else:
-            text = value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             options += [f"{prefix}{key}={text}"]
     return options

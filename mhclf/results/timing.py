@@ -42,13 +42,22 @@ def timings_of(records: SuiteRecords) -> list[Timing]:
 
 
 def estimate(
-    dataset: str, method: str, encoder: str, rows: int, known: Sequence[Timing], costs: Mapping[str, float]
+    dataset: str,
+    methods: Sequence[str],
+    encoder: str,
+    rows: int,
+    known: Sequence[Timing],
+    costs: Mapping[str, float],
 ) -> Estimate:
     """Estimate the time of a cell.
 
     Parameters
     ----------
-    dataset, method, encoder : str
+    dataset : str
+        As in records.
+    methods : sequence of str
+        Names under which records may have the method: a variant, then its recipe.
+    encoder : str
         As in records.
     rows : int
         Train rows.
@@ -63,26 +72,27 @@ def estimate(
         data set, method and encoder; the method and encoder on other sets; the encoder with other methods; the method,
         then any method, with other encoders, times the ratio of the encoders' costs.
     """
-    levels = (
-        ("other seeds", lambda item: (item.dataset, item.method, item.encoder) == (dataset, method, encoder)),
-        (f"{method}, {encoder}", lambda item: (item.method, item.encoder) == (method, encoder)),
-        (f"any method, {encoder}", lambda item: item.encoder == encoder),
-    )
-    for basis, fits in levels:
-        found = [item for item in known if fits(item)]
-        if found:
-            said = basis if basis == "other seeds" else f"{basis}, {_sets(found)}, by rows"
-            return Estimate(median(item.per_row for item in found) * rows, said)
+    same = [item for item in known if item.encoder == encoder]
     sized = [item for item in known if item.encoder in costs] if encoder in costs else []
-    found = [item for item in sized if item.method == method] or sized
-    if not found:
-        return Estimate(None, "unknown")
-    per_row = median(item.per_row * costs[encoder] / costs[item.encoder] for item in found)
-    names = ", ".join(sorted({item.encoder for item in found}))
-    of = method if found[0].method == method else "any method"
-    return Estimate(per_row * rows, f"{of}, {names}, {_sets(found)}, by rows and size of encoder")
+    for found in (
+        [item for item in same if item.dataset == dataset and item.method == methods[0]],
+        *([item for item in same if item.method == method] for method in methods),
+        same,
+        *([item for item in sized if item.method == method] for method in methods),
+        sized,
+    ):
+        if found:
+            # Of one encoder the ratio is 1, whether its cost is known or not.
+            ratios = [costs[encoder] / costs[item.encoder] if item.encoder != encoder else 1.0 for item in found]
+            per_row = median(item.per_row * ratio for item, ratio in zip(found, ratios, strict=True))
+            return Estimate(per_row * rows, _basis(found, dataset, methods[0]))
+    return Estimate(None, "unknown")
 
 
-def _sets(timings: Sequence[Timing]) -> str:
-    count = len({item.dataset for item in timings})
-    return f"{count} set{'s' if count > 1 else ''}"
+def _basis(found: Sequence[Timing], dataset: str, method: str) -> str:
+    """Return methods, encoders and number of sets; shorter where it is the very cell with other seeds."""
+    sets, names, encoders = ({getattr(item, key) for item in found} for key in ("dataset", "method", "encoder"))
+    if sets == {dataset} and names == {method}:
+        return "other seeds"
+    said = names.pop() if len(names) == 1 else "any method"
+    return f"{said}, {', '.join(sorted(encoders))}, {len(sets)} set{'s' if len(sets) > 1 else ''}, by rows"

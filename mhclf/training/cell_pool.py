@@ -23,6 +23,7 @@ _PATIENCE = 10.0
 """Seconds that a worker has to end after Ctrl-C."""
 
 
+_COMMAND = (sys.executable, "-m", "mhclf.training.cell_worker")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
@@ -103,7 +104,7 @@ def _start(number: int, cell: LocatedCell, threads: int) -> _Worker:
     log = (folder / "worker.log").open("a", encoding="utf-8")
     settings = json.dumps(to_mapping(cell.cell.config))
     process = subprocess.Popen(
-        [sys.executable, "-m", "mhclf.training.cell_worker", settings, str(threads)],
+        [*_COMMAND, settings, str(threads)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -121,10 +122,12 @@ def _end(worker: _Worker, cell: LocatedCell) -> RunOutcome | Failure:
     printed = worker.process.stdout.read().strip()
     _close(worker)
     folder, code = cell.folder, worker.process.returncode
+    log = folder.path / "worker.log"
+    if not log.stat().st_size:
+        log.unlink()
     try:
         content = json.loads(printed.splitlines()[-1])
     except (ValueError, IndexError):
-        log = folder.path / "worker.log"
         if code < 0:
             name = signal.Signals(-code).name
             return Failure("Killed", f"the process of the cell ended by {name} (out of memory?). See {log}.")

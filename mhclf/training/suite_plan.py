@@ -74,7 +74,8 @@ def _state(cell: LocatedCell, failures: Mapping[str, Failure]) -> tuple[str, str
 
 def _estimate(cell: LocatedCell, known: Sequence[Timing], costs: Mapping[str, float]) -> Estimate:
     rows = (cell.rows or {}).get("train", 0)
-    found = estimate(cell.dataset + cell.cell.part, cell.cell.method, cell.encoder, rows, known, costs)
+    methods = (cell.cell.method, cell.cell.config.method)
+    found = estimate(cell.dataset + cell.cell.part, methods, cell.encoder, rows, known, costs)
     if found.seconds is None:
         return found
     # A begun run goes on from its last epoch.

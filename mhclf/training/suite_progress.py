@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from mhclf.config.run import short_name
 from mhclf.training.failure import Failure
@@ -83,19 +84,19 @@ class SuiteProgress:
                 highlight=False,
             )
 
-    def _table(self) -> Table:
+    def _table(self) -> Group:
         left = len(self._names) - len(self._begun) - sum(self._count.values())
         counts = [f"{len(self._begun)} running", f"{left} waiting", *(f"{n} {name}" for name, n in self._count.items())]
-        table = Table(title=", ".join(counts), title_justify="left")
+        table = Table()
         table.add_column("cell")
         table.add_column("state")
         table.add_column("minutes", justify="right")
         colours = {"failed": "red", "done": "green"}
         for number, (state, seconds) in list(self._ended.items())[-_LAST:]:
-            table.add_row(self._names[number], state, f"{seconds / 60:.1f}", style=colours.get(state, ""))
+            table.add_row(Text(self._names[number]), state, f"{seconds / 60:.1f}", style=colours.get(state, ""))
         for number, start in self._begun.items():
-            table.add_row(self._names[number], "runs", f"{(time.monotonic() - start) / 60:.1f}", style="bold")
-        return table
+            table.add_row(Text(self._names[number]), "runs", f"{(time.monotonic() - start) / 60:.1f}", style="bold")
+        return Group(Text(", ".join(counts)), table)
 
 
 def failure_lines(failed: Sequence[Cell], file: Path) -> list[str]:
