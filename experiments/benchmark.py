@@ -89,6 +89,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         help="cells at a time, each a process with its share of the cores; for small encoders N jobs of one thread "
         "are faster than one job of N threads. 0: in this process",
     )
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: cells are tasks of a Ray cluster ($RAY_ADDRESS)",
+    )
+    add("--cpus", type=int, default=1, metavar="N", help="ray: cores of each cell")
     add("--dry-run", action="store_true", help="print the cells, what is done, and how long the rest will take")
     add("--commands", action="store_true", help="print one shell line for each missing cell (experiments/slurm)")
     add("--print_config", action="store_true", help="print the resolved settings of every cell and stop")
@@ -98,6 +105,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     arguments = parser.parse_args(normal)
     if bool(arguments.suite) == bool(arguments.config):
         raise ConfigError("benchmark: give --suite NAME, or --config FILE.yaml.")
+    if arguments.cpus < 1:
+        raise ConfigError(f"cpus: is {arguments.cpus}, expected 1 or more.")
     if arguments.jobs < 0:
         raise ConfigError(f"jobs: is {arguments.jobs}, expected 0 or more.")
     return arguments
@@ -115,7 +124,11 @@ def carry_out(cells: Sequence[PlannedCell], arguments: argparse.Namespace, failu
         return complete_only(found)
     with SuiteProgress([cell.name for cell in cells]) as progress:
         work = SuiteWork(found, failures_file, progress)
-        if arguments.jobs:
+        if arguments.engine == "ray":
+            from mhclf.training.ray_cells import run_on_ray
+
+            run_on_ray(work.missing, arguments.cpus, data_folder(), work)
+        elif arguments.jobs:
             run_in_processes(work.missing, arguments.jobs, work)
         else:
             run_here(work.missing, work)
@@ -127,13 +140,12 @@ def print_commands(cells: Sequence[PlannedCell]) -> int:
     program = [sys.executable, str(HERE / "train.py")]
     lines = {}
     refused = 0
-    root = os.environ.get("MHCLF_DATA") or "data"
     for cell in located(cells):
         if cell.folder is None:
             refused += 1
             print(f"refused: {cell.cell.name}: {cell.failure}", file=sys.stderr)
         elif cell.state != "complete":
-            lines[cell.folder.path] = command_line(program, cell.cell.config, HERE / "recipes", root)
+            lines[cell.folder.path] = command_line(program, cell.cell.config, HERE / "recipes", data_folder())
     print("".join(f"{line}\n" for line in lines.values()), end="")
     return 1 if refused else 0
 
@@ -149,6 +161,11 @@ def print_plan(cells: Sequence[PlannedCell], failures_file: Path, jobs: int) -> 
     table = plan_table(located(cells), sorted((HERE / "results").glob("*.jsonl")), read_failures(failures_file), jobs)
     Console().print(to_rich(table))
     return 0
+
+
+def data_folder() -> str:
+    """Return where the data files lie for a process with another working folder and environment."""
+    return os.environ.get("MHCLF_DATA") or "data"
 
 
 def located(cells: Sequence[PlannedCell]) -> "list[LocatedCell]":

@@ -52,10 +52,18 @@ def command_line(program: Sequence[str], config: RunConfig, recipes: Path, data_
     data_root : str
         Folder of the data files where the configuration names none; left out where it does not exist.
     """
-    return shlex.join([*program, *run_options(_absolute(config, data_root), recipes), "--quiet"])
+    return shlex.join([*program, *run_options(with_absolute_paths(config, data_root), recipes), "--quiet"])
 
 
-def _absolute(config: RunConfig, data_root: str) -> RunConfig:
+def with_absolute_paths(config: RunConfig, data_root: str) -> RunConfig:
+    """Return the configuration of the same run for a process with another working folder.
+
+    Parameters
+    ----------
+    config : RunConfig
+    data_root : str
+        Folder of the data files where the configuration names none; left out where it does not exist.
+    """
     root = Path(config.data_root or data_root).expanduser().absolute()
     paths: dict[str, Any] = {"out": str(Path(config.out).absolute())}
     if config.data_root is not None or root.is_dir():
