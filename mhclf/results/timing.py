@@ -85,14 +85,16 @@ def estimate(
             # Of one encoder the ratio is 1, whether its cost is known or not.
             ratios = [costs[encoder] / costs[item.encoder] if item.encoder != encoder else 1.0 for item in found]
             per_row = median(item.per_row * ratio for item, ratio in zip(found, ratios, strict=True))
-            return Estimate(per_row * rows, _basis(found, dataset, methods[0]))
+            return Estimate(per_row * rows, _basis(found, dataset, methods[0], encoder))
     return Estimate(None, "unknown")
 
 
-def _basis(found: Sequence[Timing], dataset: str, method: str) -> str:
+def _basis(found: Sequence[Timing], dataset: str, method: str, encoder: str) -> str:
     """Return methods, encoders and number of sets; shorter where it is the very cell with other seeds."""
     sets, names, encoders = ({getattr(item, key) for item in found} for key in ("dataset", "method", "encoder"))
-    if sets == {dataset} and names == {method}:
+    if sets == {dataset} and names == {method} and encoders == {encoder}:
         return "other seeds"
     said = names.pop() if len(names) == 1 else "any method"
-    return f"{said}, {', '.join(sorted(encoders))}, {len(sets)} set{'s' if len(sets) > 1 else ''}, by rows"
+    count = f"{len(sets)} set{'s' if len(sets) > 1 else ''}"
+    scaled = "by rows" if encoders == {encoder} else "by rows and encoder"
+    return f"{said}, {', '.join(sorted(encoders))}, {count}, {scaled}"

@@ -28,8 +28,8 @@ COSTS = {"small": 10.0, "large": 80.0}
         ("a", ["mine", "supcon"], "small", 10, 20.0, "supcon, small, 1 set, by rows"),
         # The median of 0.5, 0.7, 0.2 and 2.0.
         ("c", ["new"], "small", 10, 6.0, "any method, small, 2 sets, by rows"),
-        ("c", ["finetune"], "large", 10, 40.0, "finetune, small, 2 sets, by rows"),
-        ("c", ["new"], "large", 10, 48.0, "any method, small, 2 sets, by rows"),
+        ("c", ["finetune"], "large", 10, 40.0, "finetune, small, 2 sets, by rows and encoder"),
+        ("c", ["new"], "large", 10, 48.0, "any method, small, 2 sets, by rows and encoder"),
         ("c", ["finetune"], "huge", 10, None, "unknown"),
     ],
 )

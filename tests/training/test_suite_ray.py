@@ -15,6 +15,7 @@ from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, to_mapping
 from mhclf.config.suite import PlannedCell
 from mhclf.config.training import TrainerConfig
+from mhclf.data.large.lenient import RowColumns, read_leniently
 from mhclf.errors import MissingDependencyError, RunError
 from mhclf.training import scoring
 from mhclf.training.failure import Failure
@@ -24,7 +25,7 @@ from mhclf.training.ray_engine import quiet_options, ray_session
 from mhclf.training.ray_scoring import score_on_ray
 from mhclf.training.run import run
 from mhclf.training.saved import read_predictions
-from mhclf.training.scoring import ScoringConfig, score_file
+from mhclf.training.scoring import BlockJob, ScoringConfig, score_file
 
 
 @pytest.fixture(scope="module")
@@ -154,15 +155,19 @@ def test_a_killed_worker_loses_no_row_and_doubles_none(
 
 
 @pytest.mark.slow
-def test_a_block_that_cannot_be_scored_is_named_and_the_rest_stays(two_workers, tiny_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "_PIECE_ROWS", 2)
+def test_a_block_that_cannot_be_scored_is_named(two_workers, tiny_dataset, tmp_path):
     loaded = small_run(tiny_dataset, None, tmp_path / "runs")
     source = tmp_path / "posts.csv"
     source.write_text("text\n" + "my knee hurts\n" * 6)
-    moved = loaded.folder.with_name("moved")
-    (loaded.folder / "model").rename(moved)
-    config = ScoringConfig(source, tmp_path / "out.csv")
-    with pytest.raises(RunError, match=r"out.csv.blocks: the block at row 1 cannot be scored: RunError: "):
-        score_file(loaded, config, engine=score_on_ray)
-    moved.rename(loaded.folder / "model")
-    assert score_file(loaded, config, engine=score_on_ray).rows == 6
+    columns = RowColumns("text")
+    rows = list(read_leniently(source, columns))
+    job = BlockJob(tmp_path / "out.csv", columns, mask=True)
+    scored = score_on_ray(loaded, job, iter([rows[:4], rows[4:]]))
+    assert [(block.rows, block.content.count(b"\n")) for block in scored] == [(4, 4), (2, 2)]
+    nowhere = replace(loaded, folder=tmp_path / "nowhere")
+    with pytest.raises(RunError) as error:
+        list(score_on_ray(nowhere, job, iter([rows[:4]])))
+    assert str(error.value) == (
+        f"{tmp_path / 'out.csv.blocks'}: the block at row 1 cannot be scored: RunError: {tmp_path / 'nowhere'}: is no "
+        "run folder (no config.yaml). Give the folder that training printed."
+    )
