@@ -190,3 +190,41 @@ def test_the_array_recipe_runs_its_own_line(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.txt", "it's second"]
     assert (task("3").returncode, task("3").stderr) == (2, b"cells.txt has no line 3\n")
     assert "#SBATCH --requeue" in recipe.read_text()
+
+
+def workers_of(process):
+    """Return the cell workers that a suite has started."""
+    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True)
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "cell_worker" in line]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_told_and_ctrl_c_leaves_no_orphan(encoder_folder, tmp_path):
+    suite = write_suite(
+        tmp_path / "suite",
+        [{"datasets": ["demo"], "methods": ["finetune"], "seeds": [1, 2], "encoders": [str(encoder_folder("bert"))]}],
+        baselines=["finetune"],
+        settings={"report": False, "trainer": {"epochs": 500, "accelerator": "cpu", "precision": "fp32"}},
+    )
+    out = tmp_path / "runs"
+    command = [*DOOR, "--config", str(suite), "--out", str(out), "--limit", "20", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+    def wait_for(condition):
+        deadline = time.monotonic() + 200
+        while not condition() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.1)
+        assert condition()
+
+    wait_for(lambda: len(list(out.glob("demo/*/checkpoints/last.ckpt"))) == 2)
+    first, second = workers_of(process)
+    os.kill(first, signal.SIGKILL)
+    wait_for((out / "small.failed.jsonl").is_file)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("stopped; the same command goes on from what is done\n")
+    assert "failed: Killed: the process of the cell ended by SIGKILL (out of memory?). See " in printed
+    assert not Path(f"/proc/{second}").exists()
+    (line,) = (out / "small.failed.jsonl").read_text().splitlines()
+    assert json.loads(line)["cell"] in {f"demo finetune tiny-bert seed {seed}" for seed in (1, 2)}
