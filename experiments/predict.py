@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from mhclf.training.saved import load_run
-    from mhclf.training.scoring import ScoringConfig, ScoringProgress, score_file
+    from mhclf.training.scoring import Engine, ScoringConfig, ScoringProgress, score_file, score_here
 
     config = ScoringConfig(
         input=arguments.input,
@@ -50,7 +50,12 @@ def main(argv: Sequence[str]) -> int:
         def show(progress: ScoringProgress) -> None:
             bar.update(task, completed=progress.share, rows=progress.rows)
 
-        outcome = score_file(run, config, show)
+        engine: Engine = score_here
+        if arguments.engine == "ray":
+            from mhclf.training.ray_scoring import score_on_ray
+
+            engine = score_on_ray
+        outcome = score_file(run, config, show, engine)
         bar.update(task, completed=1.0, rows=outcome.rows)
     if outcome.resumed_at:
         print(f"went on behind row {outcome.resumed_at}")
@@ -74,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=int, metavar="N", help="posts in a batch; as in training when left out")
     add("--limit", type=int, metavar="N", help="score only the first N rows")
     add("--encoding", default="utf-8", help="of a text file; 'mixed' is UTF-8 with single Windows-1252 bytes")
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: blocks are tasks of a Ray cluster ($RAY_ADDRESS)",
+    )
     add("--overwrite", action="store_true", help="replace the output, or start a stopped one afresh")
     add("--quiet", action="store_true", help="no progress bar")
     return parser

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mhclf.config.command_line import build_config, layered
-from mhclf.config.run import RunConfig
+from mhclf.config.command_line import build_config, layered, recipe_names
+from mhclf.config.run import RunConfig, short_name
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
+
+_CELL_KEYS = ("data", "encoder", "seed", "out", "data_root")
+"""What the grid and the command line say, and no variant."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,19 @@ class GridConfig:
     Attributes
     ----------
     datasets, methods, seeds, encoders
-        Cells run seed by seed, so that a stopped suite has whole rows.
+        Cells run seed by seed, so that a stopped suite has whole rows. A method is a recipe or a variant of the suite.
     settings : mapping
         Run settings for the grid's cells, above those of suite and data set.
+    protocol : str, optional
+        Name of the protocol, as `protocol` of a run.
+    split_seeds : list of int
+        Repeated splits: each makes data sets of its own, `NAME, split 2`, with a table of their own.
+    shares : list of float
+        Learning curve: shares of the train rows; `NAME, 10 % of train`. A share of 1 is the data set as it is.
+    per_class : list of int
+        Few-shot: train posts of each class; `NAME, 16 a class`.
+    limit : int, optional
+        Rows per split; `NAME, 200 rows a split`.
     """
 
     datasets: tuple[str, ...]
@@ -28,12 +41,58 @@ class GridConfig:
     seeds: tuple[int, ...]
     encoders: tuple[str, ...] = ("minilm",)
     settings: dict[str, Any] = field(default_factory=dict)
+    protocol: str | None = None
+    split_seeds: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
+    per_class: tuple[int, ...] = ()
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("datasets", "methods", "seeds", "encoders"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise ConfigError(f"{name}: give one or more different values.")
+        for name in ("split_seeds", "shares", "per_class"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ConfigError(f"{name}: give different values.")
+        for share in self.shares:
+            if not 0 < share <= 1:
+                raise ConfigError(f"shares: is {share}, expected above 0 and at most 1.")
+
+    @property
+    def parts(self) -> tuple["DataPart", ...]:
+        """What each data set is cut to: one entry for each split seed and each share or few-shot size."""
+        sizes = [_share_part(share) for share in self.shares]
+        sizes += [DataPart(f", {count} a class", {"subset": {"per_class": count}}) for count in self.per_class]
+        splits = [DataPart(f", split {seed}", {"split_seed": seed}) for seed in self.split_seeds]
+        limit = DataPart()
+        if self.limit is not None:
+            limit = DataPart(f", {self.limit} rows a split", {"limit": self.limit})
+        protocol = DataPart("", {} if self.protocol is None else {"protocol": self.protocol})
+        return tuple(
+            DataPart(
+                split.label + size.label + limit.label, layered(*(p.settings for p in (split, size, limit, protocol)))
+            )
+            for split in splits or [DataPart()]
+            for size in sizes or [DataPart()]
+        )
+
+
+@dataclass(frozen=True)
+class DataPart:
+    """A cut of a data set: what is added to its name, and the run settings that make it."""
+
+    label: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, dataset: str) -> str:
+        """Return the name under which a table shows a data set's cut."""
+        return short_name(dataset) + self.label if self.label else dataset
+
+
+def _share_part(share: float) -> DataPart:
+    return DataPart() if share == 1 else DataPart(f", {100 * share:g} % of train", {"subset": {"share": share}})
 
 
 @dataclass(frozen=True)
@@ -52,6 +111,9 @@ class SuiteConfig:
         Run settings for every cell, above the recipe.
     dataset_settings : mapping
         Run settings for the cells of one data set.
+    variants : mapping
+        Name -> run settings with `method: RECIPE` among them: a row of its own under that name, above all other
+        settings of the suite.
     notes : list of str
         Printed below the title.
     """
@@ -62,6 +124,7 @@ class SuiteConfig:
     baselines: tuple[str, ...] = ("finetune",)
     settings: dict[str, Any] = field(default_factory=dict)
     dataset_settings: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -70,22 +133,30 @@ class SuiteConfig:
         for baseline in self.baselines:
             if baseline not in self.methods:
                 raise ConfigError(f"baselines: '{baseline}' is none of the methods.{nearest(baseline, self.methods)}")
+        sources = tuple(dict.fromkeys(name for grid in self.grids for name in grid.datasets))
         for dataset in self.dataset_settings:
-            if dataset not in self.datasets:
-                raise ConfigError(
-                    f"dataset_settings: '{dataset}' is none of the datasets.{nearest(dataset, self.datasets)}"
-                )
+            if dataset not in sources:
+                raise ConfigError(f"dataset_settings: '{dataset}' is none of the datasets.{nearest(dataset, sources)}")
             if not isinstance(self.dataset_settings[dataset], dict):
                 raise ConfigError(f"dataset_settings: {dataset}: expected a mapping of run settings.")
+        for name, settings in self.variants.items():
+            if not isinstance(settings.get("method"), str):
+                raise ConfigError(f"variants: {name}: the key 'method' is missing. Add 'method: RECIPE'.")
+            if taken := [key for key in _CELL_KEYS if key in settings]:
+                raise ConfigError(f"variants: {name}: '{taken[0]}' is said by the grids. Leave it out.")
+            if name not in self.methods:
+                raise ConfigError(f"variants: '{name}' is in no grid's methods.{nearest(name, self.methods)}")
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Data sets of all grids, in order of appearance."""
-        return tuple(dict.fromkeys(name for grid in self.grids for name in grid.datasets))
+        """Data sets of all grids under the names of their tables, in order of appearance."""
+        return tuple(
+            dict.fromkeys(part.of(name) for grid in self.grids for name in grid.datasets for part in grid.parts)
+        )
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Methods of all grids, in order of appearance."""
+        """Methods (recipes and variants) of all grids, in order of appearance."""
         return tuple(dict.fromkeys(name for grid in self.grids for name in grid.methods))
 
     @property
@@ -95,7 +166,7 @@ class SuiteConfig:
 
     def lines(self, dataset: str) -> tuple[tuple[str, str], ...]:
         """Return the pairs of encoder and method that a data set's table has, in order."""
-        grids = [grid for grid in self.grids if dataset in grid.datasets]
+        grids = [grid for grid in self.grids if dataset in {p.of(name) for name in grid.datasets for p in grid.parts}]
         planned = {(encoder, method) for grid in grids for encoder in grid.encoders for method in grid.methods}
         return tuple(
             (encoder, method) for encoder in self.encoders for method in self.methods if (encoder, method) in planned
@@ -113,18 +184,52 @@ def read_suite(folder: Path, name: str) -> SuiteConfig:
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
         raise ConfigError(f"suite: no suite is called '{name}'.{nearest(name, names)} Known: {', '.join(names)}.")
-    path = folder / f"{name}.yaml"
+    return read_suite_file(folder / f"{name}.yaml")
+
+
+def read_suite_file(path: Path) -> SuiteConfig:
+    """Read a suite from its YAML.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, it is wrong, or it has another name than the file.
+    """
     try:
         suite = from_mapping(SuiteConfig, read_yaml(path), str(path))
     except ConfigError as error:
         raise error if str(path) in str(error) else ConfigError(f"{path}: {error}") from error
-    if suite.name != name:
-        raise ConfigError(f"{path}: name: is '{suite.name}', expected '{name}' as in the file name.")
+    if suite.name != path.stem:
+        raise ConfigError(f"{path}: name: is '{suite.name}', expected '{path.stem}' as in the file name.")
     return suite
 
 
-def suite_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list[RunConfig]:
-    """Return the run configuration of every cell, grid by grid and seed by seed.
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell of a suite: its run, and the names under which the table shows it.
+
+    Attributes
+    ----------
+    config : RunConfig
+    method : str
+        Recipe or variant.
+    part : str
+        What is added to the data set's name; empty for the set as it is.
+    """
+
+    config: RunConfig
+    method: str
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """Data set, method, encoder and seed, for lines and messages."""
+        config = self.config
+        return f"{short_name(config.data)}{self.part} {self.method} {short_name(config.encoder)} seed {config.seed}"
+
+
+def plan_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list[PlannedCell]:
+    """Return every cell, grid by grid and seed by seed; one that several grids hold has the last one's settings.
 
     Parameters
     ----------
@@ -133,19 +238,38 @@ def suite_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list
         Folder of the recipe YAMLs.
     over : dict
         Settings from the command line (`out`, `data_root`, `limit`); those that are None were not given.
+
+    Raises
+    ------
+    ConfigError
+        On a wrong setting, or a variant with the name of a recipe.
     """
     given = {key: value for key, value in over.items() if value is not None}
+    for name in recipe_names(recipes):
+        if name in suite.variants:
+            raise ConfigError(f"variants: '{name}' is a recipe's name. Choose another.")
     cells = {
-        (seed, dataset, encoder, method): build_config(
-            recipes,
-            layered(suite.settings, suite.dataset_settings.get(dataset, {}), grid.settings),
-            {"data": dataset, "method": method, "encoder": encoder, "seed": seed},
-            given,
+        (seed, part.of(dataset), encoder, method): PlannedCell(
+            build_config(
+                recipes,
+                layered(suite.settings, suite.dataset_settings.get(dataset, {}), grid.settings, part.settings),
+                {"method": method} | suite.variants.get(method, {}),
+                {"data": dataset, "encoder": encoder, "seed": seed},
+                given,
+            ),
+            method,
+            part.label,
         )
         for grid in suite.grids
         for seed in grid.seeds
         for dataset in grid.datasets
+        for part in grid.parts
         for encoder in grid.encoders
         for method in grid.methods
     }
     return list(cells.values())
+
+
+def suite_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list[RunConfig]:
+    """Return the run configuration of every cell; see `plan_cells`."""
+    return [cell.config for cell in plan_cells(suite, recipes, over)]

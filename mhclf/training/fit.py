@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import TokenisedPosts
-from mhclf.errors import ConfigError, RunError
+from mhclf.errors import ConfigError, MhclfError, RunError
 from mhclf.evaluation import higher_is_better
 from mhclf.losses.objective import Objective
 from mhclf.models.adapters import add_lora, merge_lora
@@ -20,6 +20,7 @@ from mhclf.models.encoder import freeze, load_encoder, load_tokenizer, longest_i
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import EncoderSource
 from mhclf.training.auxiliary import AuxiliaryTask
+from mhclf.training.callbacks import TrainingStart
 from mhclf.training.environment import quiet_lightning
 from mhclf.training.facts import train_facts
 from mhclf.training.folder import RunFolder
@@ -133,7 +134,8 @@ def train_network(job: FitJob) -> Fitted:
     Raises
     ------
     RunError
-        If the loss stops being finite (names the posts of the batch by id), or a checkpoint is damaged.
+        If the loss stops being finite (names the posts of the batch by id), or a checkpoint is damaged or does not fit
+        the network.
     """
     quiet_lightning()
     table, config, source, max_length = job.table, job.config, job.source, job.max_length
@@ -156,6 +158,8 @@ def train_network(job: FitJob) -> Fitted:
     better: Literal["max", "min"] = "max" if higher_is_better(metric) else "min"
     trainer = build_trainer(config.trainer, job.folder, metric, better, job.on_epoch)
     resume = job.folder.checkpoints / "last.ckpt"
+    start = TrainingStart()
+    trainer.callbacks.append(start)  # type: ignore[attr-defined]
     try:
         trainer.fit(
             plan,
@@ -168,6 +172,14 @@ def train_network(job: FitJob) -> Fitted:
         raise RunError(
             f"{job.folder.path}: the loss is not finite at step {error.step}; the batch holds the posts {ids}. "
             "Lower --optim.lr or --optim.head_lr, or use --trainer.precision fp32."
+        ) from error
+    except (ValueError, RuntimeError, KeyError) as error:
+        if start.reached or not resume.is_file() or isinstance(error, MhclfError):
+            raise
+        # Lightning's and torch's words for weights or optimiser states that do not fit the network.
+        raise RunError(
+            f"{resume}: does not fit this run ({type(error).__name__}); another version of the code has most likely "
+            f"written it. Remove {job.folder.path}, or use --overwrite, to start the run afresh."
         ) from error
     if trainer.interrupted:
         raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
 from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, survey
 from mhclf.data.audit.reading import read_share
@@ -162,7 +164,7 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
         if overwrite:
             _clear(folder)
         if folder.complete:
-            if config.report and not (folder.path / "report.html").is_file():
+            if lacks_report(config, folder):
                 _draw(folder, data.table)
             logger.info("%s is complete; --overwrite starts it afresh.", folder.path)
             return RunOutcome(folder.path, _records(folder), was_complete=True)
@@ -172,23 +174,62 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
 def completed(config: RunConfig) -> RunOutcome | None:
     """Return the run of this configuration and data if it is complete, without running anything."""
     folder = _resolve(config)[-1]
-    return RunOutcome(folder.path, _records(folder), was_complete=True) if folder.complete else None
+    return outcome_of(folder) if folder.complete else None
+
+
+def outcome_of(folder: RunFolder) -> RunOutcome:
+    """Return the outcome of a complete run.
+
+    Raises
+    ------
+    MhclfError
+        If its records are missing or damaged.
+    """
+    return RunOutcome(folder.path, _records(folder), was_complete=True)
+
+
+def lacks_report(config: RunConfig, folder: RunFolder) -> bool:
+    """Return whether a start of the complete run would still draw its report."""
+    return config.report and not (folder.path / "report.html").is_file()
 
 
 def _resolve(config: RunConfig) -> tuple[RunConfig, EncoderSource, PreparedData, RunFolder]:
     """Check what can be checked before work starts, and find the folder."""
-    check_settings(config)
-    source = _encoder_source(config)
+    source = checked_source(config)
     data = prepare_data(config)
-    # The YAML's defaults become part of the resolved configuration, and so of the hash.
-    config = replace(config, max_length=config.max_length or data.table.config.max_length)
-    hashes = [data.manifest["hashes"]["data"], *(item["data"] for item in data.manifest.get("auxiliary", {}).values())]
-    folder = run_folder(config, data.table.config, source, "".join(hashes))
+    config, folder = folder_of(config, source, data.table.config, data.manifest)
     return config, source, data, folder
 
 
-def _encoder_source(config: RunConfig) -> EncoderSource:
+def checked_source(config: RunConfig) -> EncoderSource:
+    """Return the encoder of a run whose settings go together.
+
+    Raises
+    ------
+    ConfigError
+        If they do not, or there is no such encoder.
+    """
+    check_settings(config)
     return EncoderSource("tfidf", "", True) if config.model.kind == "tfidf_lr" else resolve_encoder(config.encoder)
+
+
+def folder_of(
+    config: RunConfig, source: EncoderSource, dataset: DatasetConfig, manifest: Mapping[str, Any]
+) -> tuple[RunConfig, RunFolder]:
+    """Return the configuration with the data set's defaults, and the folder of its run.
+
+    Parameters
+    ----------
+    config : RunConfig
+    source : EncoderSource
+        From `checked_source`.
+    dataset, manifest
+        Of the prepared data.
+    """
+    # The YAML's defaults become part of the resolved configuration, and so of the hash.
+    config = replace(config, max_length=config.max_length or dataset.max_length)
+    hashes = [manifest["hashes"]["data"], *(item["data"] for item in manifest.get("auxiliary", {}).values())]
+    return config, run_folder(config, dataset, source, "".join(hashes))
 
 
 def _carry_out(

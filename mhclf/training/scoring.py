@@ -100,8 +100,71 @@ class ScoringOutcome:
     text_column: str
 
 
+@dataclass(frozen=True)
+class BlockJob:
+    """What every block of a file has in common; plain values, so that another process can be told.
+
+    Attributes
+    ----------
+    output : Path
+        Its ending names the format.
+    columns : RowColumns
+    mask : bool
+    batch_size : int, optional
+    """
+
+    output: Path
+    columns: RowColumns
+    mask: bool
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True)
+class ScoredBlock:
+    """Rows that stand one after another in the file, scored: bytes for the output and for its list of problems."""
+
+    content: bytes
+    problems: bytes
+    rows: int
+    broken: int
+    share: float
+
+
+Block = list[LenientRow]
+Engine = Callable[[Run, BlockJob, Iterator[Block]], Iterator[ScoredBlock]]
+"""Scores the blocks of a file and yields them in their order."""
+
+
+def score_here(run: Run, job: BlockJob, blocks: Iterator[Block]) -> Iterator[ScoredBlock]:
+    """Score one block after another in this process."""
+    for block in blocks:
+        yield score_block(run, job, block)
+
+
+def score_block(run: Run, job: BlockJob, block: Block) -> ScoredBlock:
+    """Score the rows of a block, by whatever engine.
+
+    Parameters
+    ----------
+    run : Run
+        From `load_run`.
+    job : BlockJob
+    block : list of LenientRow
+        One or more.
+    """
+    if job.batch_size:
+        run = replace(run, config=replace(run.config, batch=replace(run.config.batch, size=job.batch_size)))
+    form = score_format(job.output)
+    broken = [row for row in block if row.problem]
+    content = form.rows(_shape(run, job.columns), _score(run, block, job.columns, job.mask))
+    return ScoredBlock(content, _problem_lines(broken), len(block), len(broken), block[-1].share)
+
+
 def score_file(
-    run: Run, config: ScoringConfig, on_piece: Callable[[ScoringProgress], None] = lambda progress: None
+    run: Run,
+    config: ScoringConfig,
+    on_piece: Callable[[ScoringProgress], None] = lambda progress: None,
+    engine: Engine = score_here,
 ) -> ScoringOutcome:
     """Score every row of a file.
 
@@ -112,6 +175,8 @@ def score_file(
     config : ScoringConfig
     on_piece : callable
         Called after each piece.
+    engine : callable
+        Who scores the pieces: this process, or `mhclf.training.ray_scoring.score_on_ray`.
 
     Returns
     -------
@@ -137,23 +202,24 @@ def score_file(
     columns = choose_columns(
         config.input, known, config.text_column, config.id_column, config.context_column, config.keep
     )
-    shape = ScoreColumns(run.labels, run.task == "multilabel", columns.keep)
-    if config.batch_size:
-        run = replace(run, config=replace(run.config, batch=replace(run.config.batch, size=config.batch_size)))
+    shape = _shape(run, columns)
     mask = run.config.mask if config.mask is None else config.mask
     partial = PartialOutput(config.output, _binding(run, config, columns, mask))
     with partial.locked():
         done = partial.begin(form.header(shape), config.overwrite)
         if not partial.complete:
             rows = read_leniently(config.input, columns, config.encoding)
-            for piece in _pieces(islice(rows, done, config.limit)):
-                scored = _score(run, piece, columns, mask)
-                broken = [row for row in piece if row.problem]
-                partial.append(form.rows(shape, scored), _problem_lines(broken), len(piece), len(broken))
-                on_piece(ScoringProgress(partial.rows, partial.broken, piece[-1].share))
+            job = BlockJob(config.output, columns, mask, config.batch_size)
+            for block in engine(run, job, _pieces(islice(rows, done, config.limit))):
+                partial.append(block.content, block.problems, block.rows, block.broken)
+                on_piece(ScoringProgress(partial.rows, partial.broken, block.share))
         partial.finish(form.finish)
     problems = partial.problems if partial.broken else None
     return ScoringOutcome(config.output, problems, partial.rows, partial.broken, done, columns.text)
+
+
+def _shape(run: Run, columns: RowColumns) -> ScoreColumns:
+    return ScoreColumns(run.labels, run.task == "multilabel", columns.keep)
 
 
 def _binding(run: Run, config: ScoringConfig, columns: RowColumns, mask: bool) -> dict[str, object]:

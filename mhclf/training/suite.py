@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from mhclf.config.run import RunConfig, short_name
-from mhclf.errors import MhclfError
+from mhclf.config.suite import PlannedCell
 from mhclf.evaluation import hierarchical_interval
 from mhclf.results.pairs import read_pairs
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows, salted
+from mhclf.training.cell_pool import Watch
+from mhclf.training.failure import Failure, attempt
+from mhclf.training.located import LocatedCell
 from mhclf.training.run import RunOutcome, completed, run
 from mhclf.training.saved import SavedPredictions, read_predictions
 
@@ -21,16 +24,37 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the grid and how it ended: an outcome, or the error's message and kind."""
+    """A cell of the grid and how it ended: an outcome, or the error's message and kind.
+
+    `method` and `part` are the names under which records and table show it where they are not those of the run: a
+    variant, and what is added to the data set's name.
+    """
 
     config: RunConfig
     outcome: RunOutcome | None
     error: str = ""
     kind: str = ""
+    method: str = ""
+    part: str = ""
+
+
+def ended_cell(cell: PlannedCell, end: RunOutcome | Failure) -> Cell:
+    """Return a planned cell with how it ended."""
+    if isinstance(end, Failure):
+        return Cell(cell.config, None, end.message, end.kind, cell.method, cell.part)
+    return Cell(cell.config, end, method=cell.method, part=cell.part)
+
+
+def run_here(cells: Sequence[tuple[int, LocatedCell]], watch: Watch) -> None:
+    """Carry out cells one after another in this process; whatever one raises, the rest goes on."""
+    for number, located in cells:
+        config = located.cell.config
+        watch.started(number)
+        watch.ended(number, attempt(lambda config=config: run(config)))  # type: ignore[misc]
 
 
 def carry_out(configs: Sequence[RunConfig], on_cell: Callable[[int, Cell], None]) -> list[Cell]:
-    """Run every cell; an expected failure of one is recorded and the rest goes on.
+    """Run every cell in this process; whatever one raises is recorded and the rest goes on.
 
     Parameters
     ----------
@@ -40,10 +64,8 @@ def carry_out(configs: Sequence[RunConfig], on_cell: Callable[[int, Cell], None]
     """
     cells = []
     for number, config in enumerate(configs, start=1):
-        try:
-            cell = Cell(config, run(config))
-        except MhclfError as error:
-            cell = Cell(config, None, str(error), type(error).__name__)
+        end = attempt(lambda config=config: run(config))  # type: ignore[misc]
+        cell = ended_cell(PlannedCell(config, config.method), end)
         cells.append(cell)
         on_cell(number, cell)
     return cells
@@ -65,7 +87,7 @@ def gather(cells: Sequence[Cell]) -> SuiteRecords:
             runs.append(_failed(cell))
             continue
         test = read_predictions(cell.outcome.folder).part("test")
-        record = _suite_run(cell.outcome, test)
+        record = _suite_run(cell, cell.outcome, test)
         runs.append(record)
         rows.setdefault(record.dataset, _test_rows(cell.outcome, test, record))
         predictions.setdefault((record.dataset, record.method, record.encoder), []).append((record.seed, test))
@@ -73,7 +95,7 @@ def gather(cells: Sequence[Cell]) -> SuiteRecords:
     return SuiteRecords(tuple(rows.values()), tuple(runs), tuple(summaries))
 
 
-def _suite_run(outcome: RunOutcome, test: SavedPredictions) -> SuiteRun:
+def _suite_run(cell: Cell, outcome: RunOutcome, test: SavedPredictions) -> SuiteRun:
     first = outcome.records[0]
     environment = json.loads((outcome.folder / "environment.json").read_text(encoding="utf-8"))
     status = json.loads((outcome.folder / "status.json").read_text(encoding="utf-8"))
@@ -82,8 +104,8 @@ def _suite_run(outcome: RunOutcome, test: SavedPredictions) -> SuiteRun:
     lines = [right] if right.ndim == 1 else list(right.T)
     return SuiteRun(
         run=first.run,
-        dataset=first.dataset,
-        method=first.method,
+        dataset=first.dataset + cell.part,
+        method=cell.method or first.method,
         encoder=first.encoder,
         seed=first.seed,
         protocol=first.protocol,
@@ -112,7 +134,8 @@ def _test_rows(outcome: RunOutcome, test: SavedPredictions, record: SuiteRun) ->
         data_hash=record.data_hash,
         task=test.task,
         labels=len(test.labels),
-        ids=tuple(salted(f"{record.dataset}:{identifier}") for identifier in test.ids),
+        # Of the set itself, so that the rows of its cuts are known to be the same.
+        ids=tuple(salted(f"{outcome.records[0].dataset}:{identifier}") for identifier in test.ids),
         groups=tuple(numbers.setdefault(str(group), len(numbers)) for group in test.groups),
         headline_metrics=tuple(manifest["metrics"]),
         rows=manifest["rows"],
@@ -154,8 +177,8 @@ def _failed(cell: Cell) -> SuiteRun:
     # The kind of failure only: a message may name a path of this machine or hold a cell of the data.
     return SuiteRun(
         "",
-        short_name(config.data),
-        config.method,
+        short_name(config.data) + cell.part,
+        cell.method or config.method,
         short_name(config.encoder),
         config.seed,
         config.protocol,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mhclf.config.suite import GridConfig, SuiteConfig, read_suite, suite_cells
+from mhclf.config.suite import GridConfig, SuiteConfig, plan_cells, read_suite, suite_cells
 from mhclf.errors import ConfigError
 
 GRID = {"datasets": ("a", "b"), "methods": ("finetune", "supcon"), "seeds": (1, 2)}
@@ -24,6 +24,8 @@ def recipes(tmp_path):
         ({"methods": ("finetune", "finetune")}, "methods: give one or more different values."),
         ({"seeds": (1, 1)}, "seeds: give one or more different values."),
         ({"encoders": ()}, "encoders: give one or more different values."),
+        ({"split_seeds": (1, 1)}, "split_seeds: give different values."),
+        ({"shares": (0.1, 0)}, "shares: is 0, expected above 0 and at most 1."),
     ],
 )
 def test_a_grid_that_does_not_fit(over, message):
@@ -39,6 +41,15 @@ def test_a_grid_that_does_not_fit(over, message):
         ({"baselines": ("finetun",)}, "baselines: 'finetun' is none of the methods. Did you mean 'finetune'?"),
         ({"dataset_settings": {"c": {}}}, "dataset_settings: 'c' is none of the datasets."),
         ({"dataset_settings": {"a": None}}, "dataset_settings: a: expected a mapping of run settings."),
+        ({"variants": {"v": {}}}, "variants: v: the key 'method' is missing. Add 'method: RECIPE'."),
+        (
+            {"variants": {"v": {"method": "supcon", "seed": 1}}},
+            "variants: v: 'seed' is said by the grids. Leave it out.",
+        ),
+        (
+            {"variants": {"finetun": {"method": "supcon"}}},
+            "variants: 'finetun' is in no grid's methods. Did you mean 'finetune'?",
+        ),
     ],
 )
 def test_a_suite_that_does_not_fit(over, message):
@@ -100,6 +111,46 @@ def test_a_wrong_setting_names_its_key(recipes):
         "recipe 'finetune' with the given options: optim: unknown key 'lrr'. Did you mean 'lr'? "
         "Known keys: lr, head_lr, weight_decay, warmup, gradient_clip, layer_decay."
     )
+
+
+def test_a_variant_is_a_row_of_its_own_above_all_other_settings(recipes):
+    grid = GridConfig(("a",), ("finetune", "hot"), (1,), settings={"optim": {"lr": 1e-4}})
+    variants = {"hot": {"method": "finetune", "optim": {"lr": 5e-4}, "contrastive": {"temperature": 0.9}}}
+    suite = SuiteConfig("s", (grid,), variants=variants, baselines=("hot",))
+    plain, hot = plan_cells(suite, recipes, {})
+    assert (plain.method, plain.config.method, plain.config.optim.lr) == ("finetune", "finetune", 1e-4)
+    assert (hot.method, hot.config.method, hot.config.optim.lr) == ("hot", "finetune", 5e-4)
+    assert (hot.config.contrastive.temperature, hot.config.optim.warmup) == (0.9, 0.2)
+    assert suite.lines("a") == (("minilm", "finetune"), ("minilm", "hot"))
+    assert hot.name == "a hot minilm seed 1"
+    named = SuiteConfig("s", (GridConfig(("a",), ("finetune", "supcon"), (1,)),), variants={"supcon": variants["hot"]})
+    with pytest.raises(ConfigError) as error:
+        plan_cells(named, recipes, {})
+    assert str(error.value) == "variants: 'supcon' is a recipe's name. Choose another."
+
+
+def test_cuts_of_a_data_set_are_data_sets_of_the_table(recipes):
+    grid = GridConfig(("x/a.yaml",), ("finetune",), (1,), shares=(0.1, 1), per_class=(16,), split_seeds=(4,), limit=50)
+    suite = SuiteConfig("s", (grid, GridConfig(("x/a.yaml",), ("finetune",), (1,))))
+    cells = plan_cells(suite, recipes, {})
+    cuts = [
+        (c.part, c.config.subset.share, c.config.subset.per_class, c.config.split_seed, c.config.limit) for c in cells
+    ]
+    assert cuts == [
+        (", split 4, 10 % of train, 50 rows a split", 0.1, None, 4, 50),
+        (", split 4, 50 rows a split", None, None, 4, 50),
+        (", split 4, 16 a class, 50 rows a split", None, 16, 4, 50),
+        ("", None, None, None, None),
+    ]
+    assert suite.datasets == (*(f"a{cell.part}" for cell in cells[:3]), "x/a.yaml")
+    assert suite.lines(suite.datasets[0]) == (("minilm", "finetune"),)
+    assert {cell.config.data for cell in cells} == {"x/a.yaml"}
+
+
+def test_a_protocol_that_no_run_can_follow_is_refused(recipes):
+    suite = SuiteConfig("s", (GridConfig(("a",), ("finetune",), (1,), protocol="welldunn-2024"),))
+    with pytest.raises(ConfigError, match="protocol: 'welldunn-2024' cannot be replayed by a training run yet"):
+        plan_cells(suite, recipes, {})
 
 
 def write(folder, text, name="s"):

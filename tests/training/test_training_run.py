@@ -300,6 +300,30 @@ def test_a_damaged_last_checkpoint_is_a_clear_error(tiny_config):
     assert run(config, overwrite=True).folder == outcome.folder
 
 
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda content: content["optimizer_states"][0]["param_groups"].pop(), "ValueError"),
+        (lambda content: content["state_dict"].popitem(), "RuntimeError"),
+    ],
+)
+def test_a_checkpoint_of_another_version_says_what_to_do(tiny_config, spoil, kind):
+    config = tiny_config(trainer=TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"))
+    outcome = run(config)
+    (outcome.folder / "status.json").write_text('{"state": "running"}')
+    last = outcome.folder / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    spoil(content)
+    torch.save(content, last)
+    with pytest.raises(RunError) as error:
+        run(config)
+    assert str(error.value) == (
+        f"{last}: does not fit this run ({kind}); another version of the code has most likely written it. "
+        f"Remove {outcome.folder}, or use --overwrite, to start the run afresh."
+    )
+    assert run(config, overwrite=True).folder == outcome.folder
+
+
 def test_load_run_refuses_a_folder_without_a_run(tmp_path):
     with pytest.raises(RunError) as error:
         load_run(tmp_path)
