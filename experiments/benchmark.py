@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import run_door
+from mhclf.config.published import published_numbers
 from mhclf.config.suite import read_suite, suite_cells
 
 HERE = Path(__file__).resolve().parent
@@ -30,9 +31,8 @@ def main(argv: Sequence[str]) -> int:
     target = Path(arguments.out) / "quick" if arguments.limit else HERE
     records_file = target / "results" / f"{suite.name}.jsonl"
 
-    from mhclf.results.files import write_text
     from mhclf.results.suite import merge_suite_records, read_suite_records, write_suite_records
-    from mhclf.results.suite_table import suite_markdown
+    from mhclf.results.suite_files import write_suite_tables
 
     failures = 0
     if not arguments.from_records:
@@ -59,8 +59,9 @@ def main(argv: Sequence[str]) -> int:
         failures = sum(cell.outcome is None for cell in cells)
     records = read_suite_records(records_file)
     command = f"python experiments/benchmark.py --suite {suite.name}"
-    table = write_text(target / "tables" / f"{suite.name}.md", suite_markdown(suite, records, command))
-    print(f"records: {records_file}\ntable:   {table}")
+    published = published_numbers(HERE / "published")
+    written = write_suite_tables(target / "tables", suite, records, published, command)
+    print(f"records: {records_file}", *(f"table:   {path}" for path in written), sep="\n")
     return 1 if failures else 0
 
 

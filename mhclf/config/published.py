@@ -40,6 +40,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 _AVERAGED = ("f1", "precision", "recall")
 _UNSCALED = ("mae", "svd_rank")
+LESS_IS_BETTER = ("mae",)
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,11 @@ def read_published(folder: Path) -> tuple[PublishedConfig, ...]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: is no folder of published numbers.")
     return tuple(_read(path) for path in sorted(folder.glob("*.yaml")))
+
+
+def published_numbers(folder: Path) -> tuple[PublishedNumber, ...]:
+    """Return every number of every file in a folder, file by file; errors as `read_published`."""
+    return tuple(number for content in read_published(folder) for number in content.numbers())
 
 
 def _read(path: Path) -> PublishedConfig:
