@@ -69,28 +69,32 @@ def forest_figure(scores: Sequence[DatasetScores], baseline: str) -> Figure:
 def ranked(scores: Sequence[DatasetScores]) -> tuple[list[str], int, MeanRanks] | None:
     """Return the methods that ran on every data set, how many sets these are, and their mean ranks.
 
-    None where there are fewer than five data sets or three such methods, or their headline metrics differ in direction.
+    Of data sets that share test rows (cuts of one set) only the first counts. None where there are fewer than five
+    data sets or three such methods, or where the headline metrics differ in direction.
     """
-    tables = [
-        (part, {(line.method, line.encoder): _mean(part, line) for line in part.lines if _mean(part, line) is not None})
-        for part in scores
-    ]
-    tables = [(part, found) for part, found in tables if found]
+    tables = []
+    seen: set[str] = set()
+    for part in scores:
+        means = {(line.method, line.encoder): _mean(part, line) for line in part.lines}
+        found = {key: mean for key, mean in means.items() if mean is not None}
+        if found and seen.isdisjoint(part.rows.ids):
+            tables.append((part, found))
+            seen.update(part.rows.ids)
     directions = {higher_is_better(part.rows.headline_metrics[0]) for part, _ in tables}
     if len(tables) < FEWEST_DATASETS or len(directions) != 1:
         return None
     keys = [key for key in tables[0][1] if all(key in found for _, found in tables)]
     if len(keys) < 3:
         return None
-    means = [[found[key] for key in keys] for _, found in tables]
+    table = np.array([[found[key] for key in keys] for _, found in tables])
     one = len({encoder for _, encoder in keys} - {"tfidf"}) < 2
     names = [method if one or encoder == "tfidf" else f"{method} ({encoder})" for method, encoder in keys]
-    return names, len(tables), mean_ranks(np.array(means, dtype=np.float64), higher_is_better=directions.pop())
+    return names, len(tables), mean_ranks(table, higher_is_better=directions.pop())
 
 
 @styled
 def rank_figure(names: Sequence[str], datasets: int, found: MeanRanks) -> Figure:
-    """Draw mean ranks and the critical difference (Demsar 2006): methods under one bar cannot be told apart.
+    """Draw mean ranks and the critical difference (Demsar 2006): methods above one bar cannot be told apart.
 
     Parameters
     ----------
@@ -116,8 +120,9 @@ def rank_figure(names: Sequence[str], datasets: int, found: MeanRanks) -> Figure
     axes.set_xlim(0.9, len(names) + 0.1)
     axes.set_xlabel("mean rank (1 is best)")
     bare(axes, grid="x")
+    p_value = "< .001" if found.p_value < 0.001 else f"= {found.p_value:.3f}"
     sentence = (
-        f"Ranks by the headline metric on {datasets} data sets. Friedman p = {found.p_value:.3f}; mean ranks under one "
+        f"Ranks by the headline metric on {datasets} data sets. Friedman p {p_value}; mean ranks above one "
         f"bar differ by less than {found.critical_difference:.2f} and cannot be told apart (Nemenyi, .05)."
     )
     title(figure, "Mean ranks", sentence)

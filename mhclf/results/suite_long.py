@@ -36,9 +36,9 @@ def _our_row(part: DatasetScores, line: SuiteLine, metric: str, baselines: Seque
     compared: list[Cell] = []
     for baseline in baselines:
         comparison, p_value = line.comparisons.get(baseline, (None, None))
-        compared += (
-            [comparison.difference, comparison.ci_low, comparison.ci_high, p_value] if comparison else [None] * 4
-        )
+        numbers = (comparison.difference, comparison.ci_low, comparison.ci_high, p_value) if comparison else (None,) * 4
+        # As in the records: the last digits differ from machine to machine.
+        compared += [None if number is None else round(number, 6) for number in numbers]
     return (
         "ours",
         part.rows.dataset,
@@ -62,6 +62,8 @@ def _published_row(
     metric = number.our_metric or f"{number.metric} ({number.averaging})"
     lower = number.metric in LESS_IS_BETTER
     remarks = [footnote.text for footnote in number.footnotes] + ([number.note] if number.note else [])
+    if number.plus_minus is not None:
+        remarks.append(f"\u00b1 {number.plus_minus:g} {number.plus_minus_is}")
     return (
         kind,
         part.rows.dataset,

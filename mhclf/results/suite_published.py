@@ -137,6 +137,8 @@ def published_notes(numbers: Sequence[PublishedNumber]) -> tuple[str, ...]:
     for number in numbers:
         for footnote in number.footnotes:
             about.setdefault(footnote.text, {})[model_name(number)] = None
+        if number.plus_minus_is:
+            about.setdefault(f"± {number.plus_minus_is}", {})[model_name(number)] = None
         if number.note:
             about.setdefault(number.note, {})[f"{model_name(number)}, {number.our_metric or number.metric}"] = None
     notes += [f"{'; '.join(models)}: {text}" for text, models in about.items()]

@@ -23,7 +23,8 @@ from mhclf.config.published import (
 )
 from mhclf.config.suite import GridConfig, SuiteConfig, read_suite
 from mhclf.evaluation import holm, paired_correctness
-from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows, read_suite_records
+from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, read_suite_records
+from mhclf.results.suite import TestRows as Rows
 from mhclf.results.suite_content import suite_content
 from mhclf.results.suite_figures import cliques, ranked
 from mhclf.results.suite_files import write_suite_tables
@@ -41,8 +42,10 @@ def made(datasets: tuple[str, ...] = ("one", "two"), seeds: tuple[int, ...] = (1
     rows, runs, summaries = [], [], []
     for place, dataset in enumerate(datasets):
         rows.append(
-            TestRows(dataset, f"{dataset}hash0123456789", "multiclass", 2, tuple(f"{k:012x}" for k in range(ROWS)),
-                     tuple(k // 2 for k in range(ROWS)), ("macro_f1", "accuracy", "ece"), {"train": 80, "test": ROWS})
+            Rows(
+                dataset, f"{dataset}hash0123456789", "multiclass", 2, tuple(f"{dataset}{k:011x}" for k in range(ROWS)),
+                tuple(k // 2 for k in range(ROWS)), ("macro_f1", "accuracy", "ece"), {"train": 80, "test": ROWS},
+            )
         )  # fmt: skip
         for number, method in enumerate(METHODS):
             encoder = "tfidf" if method == "tfidf_lr" else "hub--mini"
@@ -183,7 +186,12 @@ def test_a_comparable_published_number_stands_below_ours_and_another_apart() -> 
 
 
 def test_csv_holds_every_number_at_full_precision(tmp_path: Path) -> None:
-    numbers = [number(), number(model="Leaky", footnotes=(Footnote("It leaks.", True),), note="by hand")]
+    numbers = [
+        number(),
+        number(
+            model="Leaky", footnotes=(Footnote("It leaks.", True),), note="by hand", plus_minus=0.01, plus_minus_is="sd"
+        ),
+    ]
     write_suite_tables(tmp_path, suite(), dropped(made(), dataset="two", method="supcon"), numbers, "m")
     found = list(csv.DictReader(io.StringIO((tmp_path / "tiny.csv").read_text())))
     ours = [row for row in found if row["kind"] == "ours"]
@@ -194,7 +202,7 @@ def test_csv_holds_every_number_at_full_precision(tmp_path: Path) -> None:
     assert float(first["mean"]) == 0.55 + 0.1 * 2 and first["best"] == "best" and first["seeds"] == "1 2"
     right = correctness(made(), "one")
     expected = float(np.mean(right["supcon"]) - np.mean(right["finetune"]))
-    assert float(first["accuracy difference from finetune"]) == pytest.approx(expected)
+    assert float(first["accuracy difference from finetune"]) == round(expected, 6)
     absent = next(row for row in ours if (row["data set"], row["method"]) == ("two", "supcon"))
     assert (absent["mean"], absent["missing"]) == ("", "seed 1 not run; seed 2 not run")
     beside, apart = [row for row in found if row["kind"].startswith("published")]
@@ -203,7 +211,7 @@ def test_csv_holds_every_number_at_full_precision(tmp_path: Path) -> None:
     assert (apart["kind"], apart["why not comparable"], apart["remarks"]) == (
         "published, apart",
         "known defect",
-        "It leaks. by hand",
+        "It leaks. by hand ± 0.01 sd",
     )
 
 
@@ -246,6 +254,9 @@ def test_mean_ranks_are_drawn_from_five_data_sets_on(tmp_path: Path) -> None:
     assert ranked(content.scores[:4]) is None
     written = write_suite_tables(tmp_path, suite(five), made(five), [], "m")
     assert written[-1].name == "tiny.ranks.png"
+    rows = tuple(dataclasses.replace(item, ids=content.scores[0].rows.ids) for item in content.records.rows[1:])
+    cuts = dataclasses.replace(content.records, rows=(content.records.rows[0], *rows))
+    assert ranked(suite_content(suite(five), cuts, (), "m").scores) is None, "cuts of one set are no five sets"
     lacking = dropped(made(five), dataset="c", method="supcon")
     assert ranked(suite_content(suite(five), lacking, (), "m").scores) is None, "two methods are left"
 

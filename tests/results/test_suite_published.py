@@ -135,6 +135,8 @@ def test_the_second_block_says_why_and_lists_footnotes() -> None:
         "A, accuracy: by hand",
     )
     assert published_notes([]) == ()
+    spread = number(plus_minus=0.01, plus_minus_is="sd over 5 runs")
+    assert published_notes([spread]) == ("[1] A", "M: ± sd over 5 runs")
 
 
 REAL = published_numbers(FOLDER)
@@ -143,11 +145,11 @@ REAL = published_numbers(FOLDER)
 @pytest.mark.parametrize(
     ("dataset", "n", "metrics", "beside"),
     [
-        ("imhi_dreaddit", 414, ("weighted_f1",), {"MentalRoBERTa (110M)": "0.8176‡", "ChatGPT, few-shot": "0.7538†"}),
-        ("imhi_sad", 684, ("weighted_f1",), {"MentalRoBERTa (110M)": "0.6844‡", "BERT (110M)": "0.6272†"}),
+        ("imhi_dreaddit", 414, ("weighted_f1",), {"MentalRoBERTa (125M)": "0.8176‡", "ChatGPT, few-shot": "0.7538†"}),
+        ("imhi_sad", 684, ("weighted_f1",), {"MentalRoBERTa (125M)": "0.6844‡", "BERT (110M)": "0.6272†"}),
         ("imhi_irf", 2113, ("weighted_f1",), {"MentalBERT (110M)": "0.7673‡"}),
         ("imhi_multiwd", 2441, ("weighted_f1",), {"BART-large, completion": "0.772†"}),
-        ("dreaddit", 715, ("balanced_accuracy",), {"MentalRoBERTa (110M)": "0.831", "Menta (4B)": "0.810"}),
+        ("dreaddit", 715, ("balanced_accuracy",), {"MentalRoBERTa (125M)": "0.831", "Menta (4B)": "0.810"}),
         ("dreaddit", 715, ("positive_f1",), {"BERT (110M)": "0.8065‡"}),
         ("sdcnl", 379, ("balanced_accuracy",), {"Mental-Alpaca (7B)": "0.724", "TF-IDF": "0.723§"}),
         ("swmh", 10882, ("weighted_f1",), {"MentaLLaMA-chat (7B)": "0.7558‡"}),
