@@ -60,8 +60,9 @@ def forest_figure(scores: Sequence[DatasetScores], baseline: str) -> Figure:
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     sentence = (
         "Mean over seeds with 95 % interval (posts and seeds). Filled: accuracy differs from "
-        f"{baseline} (paired on posts, Holm, p < .05). The scales of the panels differ."
+        f"{baseline} (paired on posts, Holm, p < .05)."
     )
+    sentence += " The scales of the panels differ." if len(shown) > 1 else ""
     title(figure, "Headline metric on the test posts", sentence)
     return figure
 
