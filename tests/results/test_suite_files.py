@@ -383,4 +383,4 @@ def test_committed_records_give_sound_latex_and_no_time(name: str, tmp_path: Pat
     content = suite_content(found, records, published_numbers(EXPERIMENTS / "published"), "m")
     blocks = sum(bool(part.apart) for part in content.scores)
     assert check_latex(content_latex(content)) == len(content.scores) + blocks
-    assert "minutes" not in suite_markdown(found, records, "m")
+    assert "minutes a run" not in suite_markdown(found, records, "m")
