@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mhclf.config.cells import cells_yaml, command_line
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.published import published_numbers
 from mhclf.config.suite import PlannedCell, plan_cells, read_suite, read_suite_file
 from mhclf.errors import ConfigError
 
@@ -39,9 +40,8 @@ def main(argv: Sequence[str]) -> int:
     failures_file = Path(arguments.out) / f"{suite.name}.failed.jsonl"
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    from mhclf.results.files import write_text
     from mhclf.results.suite import merge_suite_records, read_suite_records, write_suite_records
-    from mhclf.results.suite_table import suite_markdown
+    from mhclf.results.suite_files import write_suite_tables
 
     if arguments.commands:
         return print_commands(cells)
@@ -59,8 +59,8 @@ def main(argv: Sequence[str]) -> int:
         write_suite_records(records_file, gathered)
     records = read_suite_records(records_file)
     command = f"python experiments/benchmark.py --suite {suite.name}"
-    table = write_text(target / "tables" / f"{suite.name}.md", suite_markdown(suite, records, command))
-    print(f"records: {records_file}\ntable:   {table}")
+    written = write_suite_tables(target / "tables", suite, records, published_numbers(HERE / "published"), command)
+    print(f"records: {records_file}", *(f"table:   {path}" for path in written), sep="\n")
     if failed:
         from mhclf.training.suite_progress import failure_lines
 

@@ -42,12 +42,15 @@ class Column:
         Which values are better; shown as an arrow behind the name (not in CSV).
     digits : int
         Decimals for float cells (CSV keeps full precision).
+    width : float or None
+        Share of the line for text that wraps, in `to_longtable` only.
     """
 
     name: str
     align: Literal["left", "right", "center"] = "left"
     direction: Literal["higher", "lower"] | None = None
     digits: int = 3
+    width: float | None = None
 
     @property
     def heading(self) -> str:
@@ -133,7 +136,7 @@ def to_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def to_latex(table: Table, label: str | None = None) -> str:
+def to_latex(table: Table, label: str | None = None, *, fit: bool = False) -> str:
     r"""Return a `table` environment that needs only the package booktabs.
 
     Parameters
@@ -142,19 +145,49 @@ def to_latex(table: Table, label: str | None = None) -> str:
         What to write; title becomes the caption, notes stand below in small type.
     label : str or None
         For `\ref`; written as given.
+    fit : bool
+        Smaller type, and a table that is still wider than the line is shrunk to it; needs the package graphicx too.
     """
     lines = [r"\begin{table}[t]", r"\centering"]
     if table.title:
         lines.append(rf"\caption{{{escape_latex(table.title)}}}")
     if label:
         lines.append(rf"\label{{{label}}}")
-    lines += [rf"\begin{{tabular}}{{{''.join(column.align[0] for column in table.columns)}}}", r"\toprule"]
+    opening = rf"\begin{{tabular}}{{{''.join(column.align[0] for column in table.columns)}}}"
+    if fit:
+        lines.append(r"\footnotesize")
+        opening = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" + "\n" + opening
+    lines += [opening, r"\toprule"]
     lines.append(_ampersands([escape_latex(column.heading) for column in table.columns]))
     lines.append(r"\midrule")
     lines += [_ampersands([_latex_cell(text) for text in row]) for row in table.formatted()]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\smallskip{{\footnotesize {escape_latex(note)}\par}}" for note in table.notes]
+    lines += [r"\bottomrule", r"\end{tabular}" + ("}" if fit else "")]
+    lines += _latex_notes(table)
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def to_longtable(table: Table, label: str | None = None) -> str:
+    r"""Return a table that breaks over pages, with columns of wrapped text.
+
+    It needs the packages booktabs, array and longtable; the columns' widths are shares of the line.
+    """
+    columns = "".join(
+        column.align[0] if column.width is None else rf">{{\raggedright\arraybackslash}}p{{{column.width:g}\linewidth}}"
+        for column in table.columns
+    )
+    lines = [r"{\footnotesize", rf"\begin{{longtable}}{{{columns}}}"]
+    if table.title:
+        anchor = rf"\label{{{label}}}" if label else ""
+        lines.append(rf"\caption{{{escape_latex(table.title)}}}{anchor}\\")
+    lines += [r"\toprule", _ampersands([escape_latex(column.heading) for column in table.columns])]
+    lines += [r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+    lines += [_ampersands([_latex_cell(text) for text in row]) for row in table.formatted()]
+    lines.append(r"\end{longtable}")
+    return "\n".join([*lines, *_latex_notes(table), "}"]) + "\n"
+
+
+def _latex_notes(table: Table) -> list[str]:
+    return [rf"\par\smallskip{{\footnotesize {escape_latex(note)}\par}}" for note in table.notes]
 
 
 def to_rich(table: Table) -> rich.table.Table:

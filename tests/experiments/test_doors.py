@@ -148,16 +148,21 @@ def test_benchmark_refuses_an_unknown_suite():
     assert found.stderr.startswith("error: suite: no suite is called 'frist'. Did you mean 'first'?")
 
 
-def test_the_committed_table_is_made_from_the_committed_records():
+def test_the_committed_tables_are_made_from_the_committed_records(tmp_path):
+    from mhclf.config.published import published_numbers
     from mhclf.config.suite import read_suite
     from mhclf.results.suite import read_suite_records
-    from mhclf.results.suite_table import suite_markdown
+    from mhclf.results.suite_files import write_suite_tables
 
+    published = published_numbers(REPOSITORY / "experiments" / "published")
     for path in sorted((REPOSITORY / "experiments" / "results").glob("*.jsonl")):
         suite = read_suite(REPOSITORY / "experiments" / "suites", path.stem)
         command = f"python experiments/benchmark.py --suite {path.stem}"
-        table = (REPOSITORY / "experiments" / "tables" / f"{path.stem}.md").read_text(encoding="utf-8")
-        assert suite_markdown(suite, read_suite_records(path), command) == table
+        write_suite_tables(tmp_path, suite, read_suite_records(path), published, command)
+        for ending in ("md", "tex", "csv"):
+            committed = REPOSITORY / "experiments" / "tables" / f"{path.stem}.{ending}"
+            assert (tmp_path / committed.name).read_bytes() == committed.read_bytes(), committed.name
+        assert (REPOSITORY / "experiments" / "tables" / f"{path.stem}.png").is_file()
 
 
 def test_the_audit_prints_writes_and_stops(tiny_dataset, tmp_path):
