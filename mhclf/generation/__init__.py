@@ -1,0 +1,1 @@
+"""Labels and explanations from language models: prompts, backends, parsing, scoring, tuning."""
