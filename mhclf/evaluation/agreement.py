@@ -138,39 +138,49 @@ def bias(
 
 
 def spearman(
-    first: ArrayLike, second: ArrayLike, groups: ArrayLike | None = None, n_resamples: int = 1000, seed: int = 0
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    *,
+    given: ArrayLike | None = None,
 ) -> Estimate:
     """Rank correlation of two values an item (Spearman 1904), ties by their middle rank.
 
     Parameters
     ----------
     first, second : arrays (items,)
-        Items where either is NaN are left out; `n` counts those that stay.
+        Items where any is NaN are left out; `n` counts those that stay.
+    given : array (items,), optional
+        A third value that is held: the partial rank correlation
+        ``(r12 - r13 r23) / sqrt((1 - r13^2) (1 - r23^2))``.
 
     Returns
     -------
     Estimate
-        In [-1, 1]; NaN (0/0) where fewer than two items are left or either value is the same for all. Resamples
-        without a defined value are left out.
+        In [-1, 1]; NaN (0/0) where fewer than two items are left, a value is the same for all, or the held value orders
+        the items as one of the two does. Resamples without a defined value are left out.
 
     Raises
     ------
     DataError
         If the shapes differ.
     """
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if a.shape != b.shape or a.ndim != 1:
-        raise DataError(f"both must have one shape (items,), got {a.shape} and {b.shape}")
-    known = ~(np.isnan(a) | np.isnan(b))
+    values = [np.asarray(one, dtype=np.float64) for one in (first, second, *([] if given is None else [given]))]
+    shape = values[0].shape
+    if len(shape) != 1 or any(one.shape != shape for one in values):
+        raise DataError(f"all must have one shape (items,), got {', '.join(str(one.shape) for one in values)}")
+    known = ~np.isnan(values).any(axis=0)
     if groups is not None:
         groups = np.asarray(groups)
-        if groups.shape != a.shape:
-            raise DataError(f"groups must have shape {a.shape}, one per item, got {groups.shape}")
+        if groups.shape != shape:
+            raise DataError(f"groups must have shape {shape}, one per item, got {groups.shape}")
         groups = groups[known]
     if known.sum() < 2:
         return Estimate(float("nan"), float("nan"), float("nan"), int(known.sum()))
-    a, b = a[known], b[known]
-    return _estimate(lambda weights: _spearman(weights, a, b), len(a), groups, n_resamples, seed)
+    kept = [one[known] for one in values]
+    return _estimate(lambda weights: _spearman(weights, kept), len(kept[0]), groups, n_resamples, seed)
 
 
 def check_ratings(ratings: ArrayLike) -> FloatArray:
@@ -250,12 +260,24 @@ def _kappa(weights: FloatArray, values: FloatArray, power: int) -> FloatArray:
     return _divide(np.where(known, pairs, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64), known.any(axis=0))
 
 
-def _spearman(weights: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
-    """Compute Spearman's correlation of each resample: Pearson's of the ranks among the drawn items."""
+def _spearman(weights: FloatArray, values: list[FloatArray]) -> FloatArray:
+    """Compute the rank correlation of the first two values in each resample; a third is held."""
     n = weights.sum(axis=1, keepdims=True)
-    a, b = (_ranks(weights, values) - (n + 1) / 2 for values in (first, second))
-    spread = (weights * a**2).sum(axis=1) * (weights * b**2).sum(axis=1)
-    return np.asarray(np.clip(_divide((weights * a * b).sum(axis=1), np.sqrt(spread), spread > _ZERO), -1.0, 1.0))
+    ranks = [_ranks(weights, one) - (n + 1) / 2 for one in values]
+    r12 = _correlation(weights, ranks[0], ranks[1])
+    if len(ranks) == 2:
+        return r12
+    r13, r23 = (_correlation(weights, one, ranks[2]) for one in ranks[:2])
+    left = (1 - r13**2) * (1 - r23**2)
+    partial = _divide(r12 - r13 * r23, np.sqrt(np.maximum(left, 0.0)), left > _ZERO)
+    return np.asarray(np.clip(partial, -1.0, 1.0))
+
+
+def _correlation(weights: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
+    """Compute Pearson's correlation of centred values among the drawn items, for each resample."""
+    spread = (weights * first**2).sum(axis=1) * (weights * second**2).sum(axis=1)
+    shared = (weights * first * second).sum(axis=1)
+    return np.asarray(np.clip(_divide(shared, np.sqrt(spread), spread > _ZERO), -1.0, 1.0))
 
 
 def _ranks(weights: FloatArray, values: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from mhclf.errors import DataError
@@ -129,6 +129,24 @@ def test_interval_of_spearman_equals_brute_force_and_leaves_missing_values_out()
     assert math.isnan(spearman([1, math.nan], [2, 3]).value)
 
 
+def test_partial_rank_correlation_equals_that_of_the_residuals_of_ranks():
+    rng = np.random.default_rng(6)
+    held = rng.normal(size=30)
+    first, second = held + rng.normal(size=30), rng.integers(0, 4, 30) + held
+    found = spearman(first, second, n_resamples=30, given=held)
+
+    def residuals(values, by):
+        ranks, others = rankdata(values), rankdata(by)
+        return ranks - np.polyval(np.polyfit(others, ranks, 1), others)
+
+    def partial(rows):
+        return np.corrcoef(residuals(first[rows], held[rows]), residuals(second[rows], held[rows]))[0, 1]
+
+    assert found.value == pytest.approx(partial(np.arange(30)))
+    assert (found.low, found.high) == pytest.approx(percentiles([partial(rows) for rows in drawn_items(30, 30)]))
+    assert math.isnan(spearman(first, second, n_resamples=2, given=first * 2).value)
+
+
 def test_groups_are_drawn_together():
     first, second = [1, 2, 3, 4], [1, 3, 2, 4]
     assert math.isnan(spearman(first, second, groups=["p"] * 4).low), "one group has no spread"
@@ -160,7 +178,7 @@ def test_groups_are_drawn_together():
             lambda: weighted_kappa([[1, 2], [2, 1]], "square"),
             "unknown weights of kappa 'square'. Known: linear, quadratic",
         ),
-        (lambda: spearman([1, 2], [1]), "both must have one shape (items,), got (2,) and (1,)"),
+        (lambda: spearman([1, 2], [1]), "all must have one shape (items,), got (2,), (1,)"),
         (
             lambda: spearman([1, 2], [2, 1], groups=["a"]),
             "groups must have shape (2,), one per item, got (1,)",
