@@ -101,7 +101,8 @@ def fit_label_reader(texts: Sequence[str], targets: ArrayLike, labels: Sequence[
 
     Notes
     -----
-    A fine-tuned encoder may take its place: any function of texts to label numbers is a label reader.
+    Any function of texts to label numbers may take its place, such as that of a fine-tuned encoder:
+    ``mhclf.TextClassifier().fit(texts, targets).predict``.
     """
     classes = _checked("targets", targets, len(texts), len(labels))
     if len(set(classes.tolist())) < 2:

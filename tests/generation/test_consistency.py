@@ -74,6 +74,15 @@ def test_groups_are_drawn_together(reader):
     assert np.isnan(found.consistent.low)
 
 
+def test_any_classifier_may_read():
+    def by_length(texts):
+        return np.array([int(len(text) > 10) for text in texts])
+
+    found = consistency(by_length, ["short", "rather long"], [0, 1], ["brief", "brief stressed stress"], [0, 1], LABELS)
+    assert found.held_out.mean == 1 and found.implied.tolist() == [0, 0]
+    assert found.consistent.mean == 0.5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
