@@ -15,9 +15,9 @@ from explain.faithfulness import faithfulness, random_sets
 from explain.methods import attribute
 from explain.model import ExplainedModel, Target
 from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
-from explain.plausibility import Cuts, fit_cuts, marked_words, plausibility
+from explain.plausibility import Cuts, fit_cuts, plausibility
 from explain.reading import ReadPost, read_posts
-from mhclf.data.spans import Span
+from mhclf.data.spans import Span, marked_words
 from mhclf.data.table import PostTable
 from mhclf.errors import DataError
 from mhclf.training.saved import Run

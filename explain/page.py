@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from explain.fidelity import Item
-from explain.plausibility import marked_words
+from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.results.files import write_text
 from mhclf.results.pages import data_uri, picture_size, render_page

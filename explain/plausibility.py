@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mhclf.data.spans import Span, overlap
+from mhclf.data.spans import Span
 from mhclf.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -28,15 +28,6 @@ class Cuts:
 
     share: float
     threshold: float
-
-
-def marked_words(words: Sequence[Span], spans: Sequence[Span]) -> Mask:
-    """Return which words overlap a marked span by at least half of their characters, shape (words,)."""
-    found = np.zeros(len(words), dtype=np.bool_)
-    for number, word in enumerate(words):
-        shared = sum(overlap(word, span) for span in spans)
-        found[number] = 2 * shared >= word[1] - word[0]
-    return found
 
 
 def speaking_for(scores: npt.ArrayLike, absolute: bool = False) -> Floats:

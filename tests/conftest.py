@@ -35,3 +35,13 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_multilabel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the YAML of a small multi-label set."""
     return write_tiny_dataset(tmp_path_factory.mktemp("tiny-multilabel"), task="multilabel", name="tiny_multilabel")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> str:
+    """Return the folder of the real data sets, or skip."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    root = Path(os.environ.get("MHCLF_DATA") or beside)
+    if not (root / "wellxplain").is_dir():
+        pytest.skip("the real data sets are not here; give their folder in MHCLF_DATA")
+    return str(root)

@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 Span = tuple[int, int]
 """Start (included) and end (excluded) in characters."""
 
@@ -88,6 +91,15 @@ def move_spans(spans: Iterable[Span], edits: Sequence[Edit]) -> list[Span]:
 def overlap(first: Span, second: Span) -> int:
     """Return the number of characters that two spans share."""
     return max(0, min(first[1], second[1]) - max(first[0], second[0]))
+
+
+def marked_words(words: Sequence[Span], spans: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    """Return which words overlap a marked span by at least half of their characters, shape (words,)."""
+    found = np.zeros(len(words), dtype=np.bool_)
+    for number, word in enumerate(words):
+        shared = sum(overlap(word, span) for span in spans)
+        found[number] = 2 * shared >= word[1] - word[0]
+    return found
 
 
 def tokens_to_words(tokens: Sequence[Span], text_words: Sequence[Span]) -> list[int]:

@@ -1,6 +1,5 @@
 """Small invented data sets on disk and in memory, and the folder of the real ones."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,13 +86,3 @@ def refused(write_set: SetWriter) -> Callable[..., str]:
         return str(error.value).replace(f"{path.parent}/", "")
 
     return refused
-
-
-@pytest.fixture(scope="session")
-def data_root() -> str:
-    """Return the folder of the real data sets, or skip."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    root = Path(os.environ.get("MHCLF_DATA") or beside)
-    if not (root / "wellxplain").is_dir():
-        pytest.skip("the real data sets are not here; give their folder in MHCLF_DATA")
-    return str(root)

@@ -16,11 +16,11 @@ from explain.plausibility import (
     f1_at,
     fit_cuts,
     iou_f1,
-    marked_words,
     plausibility,
     runs,
     top_mask,
 )
+from mhclf.data.spans import marked_words
 from mhclf.errors import DataError
 
 CUTS = Cuts(0.4, 0.5)

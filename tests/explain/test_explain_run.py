@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from explain.fidelity import HIGHER_IS_BETTER, items_of
-from explain.plausibility import expected_hits, marked_words
+from explain.plausibility import expected_hits
 from explain.run import chosen_methods, explain_run, read_run_fidelity
 from explain.suite import explain_suite, read_suite_fidelity, suite_page
 from explain.summary import FidelityRecord, answers, right_for_the_right_reason, summarise
@@ -22,6 +22,7 @@ from mhclf.config.suite import GridConfig, SuiteConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
 from mhclf.data.second_opinion import second_spans
+from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.results.tables import to_markdown

@@ -9,12 +9,12 @@ import pytest
 from support import write_tiny_dataset
 
 from explain import attribute
-from explain.plausibility import marked_words
 from mhclf.config.loss import ContrastiveConfig, EvidenceConfig
 from mhclf.config.model import ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
+from mhclf.data.spans import marked_words
 from mhclf.errors import ConfigError, RunError
 from mhclf.training.run import run
 from mhclf.training.saved import load_run, read_predictions

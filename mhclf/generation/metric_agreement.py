@@ -1,0 +1,214 @@
+"""How people agree on explanations, and how automatic metrics agree with people: numbers without text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mhclf.errors import DataError
+from mhclf.evaluation.agreement import Estimate, exact_agreement, icc, spearman, weighted_kappa
+from mhclf.evaluation.averages import average
+from mhclf.evaluation.grounding import grounded_share, quote_counts
+from mhclf.evaluation.text_overlap import bleu, chrf, distinct, lengths, rouge
+from mhclf.generation.human_ratings import DIMENSIONS, RatedExplanations
+
+Floats = npt.NDArray[np.float64]
+ALL = "all"
+_RATERS: Mapping[str, Callable[..., Estimate]] = {
+    "exact_agreement": lambda ratings, groups: exact_agreement(ratings, groups),
+    "icc_c1": lambda ratings, groups: icc(ratings, "consistency", groups),
+    "icc_a1": lambda ratings, groups: icc(ratings, "agreement", groups),
+    "kappa_quadratic": lambda ratings, groups: weighted_kappa(ratings, "quadratic", groups),
+    "kappa_linear": lambda ratings, groups: weighted_kappa(ratings, "linear", groups),
+}
+AGREEMENT = ("mean", *_RATERS)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number about a part of the explanations, without text.
+
+    Attributes
+    ----------
+    part : str
+        A system, or `all`.
+    name : str
+        An entry of `AGREEMENT`, or a metric that is correlated with the ratings.
+    dimension : str
+        Of the ratings.
+    value, low, high : float or None
+        With the ends of the 95 % interval over posts; None where undefined.
+    n : int
+        Explanations behind it.
+    """
+
+    part: str
+    name: str
+    dimension: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class RatedRows:
+    """The rated explanations of several systems as rows.
+
+    Attributes
+    ----------
+    parts : array (n,) of str
+        System of each row.
+    groups : array (n,) of str
+        Key of its post: rows of one post are drawn together.
+    posts, explanations : tuple of str (n,)
+    ratings : dict of array (n, raters)
+    """
+
+    parts: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+    posts: tuple[str, ...]
+    explanations: tuple[str, ...]
+    ratings: dict[str, npt.NDArray[np.int64]]
+
+    def slices(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Return the rows of each system, and last of `all` where there are several."""
+        names = list(dict.fromkeys(self.parts.tolist()))
+        found = {name: np.asarray(self.parts == name) for name in names}
+        return found | {ALL: np.ones(len(self.parts), dtype=np.bool_)} if len(names) > 1 else found
+
+
+def join(files: Sequence[RatedExplanations]) -> RatedRows:
+    """Put the explanations of several systems one after another.
+
+    Raises
+    ------
+    DataError
+        If nothing is given, or the files have different numbers of raters.
+    """
+    counts = {item.name: item.ratings[DIMENSIONS[0]].shape[1] for item in files}
+    if len(set(counts.values())) != 1:
+        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise DataError(f"rated explanations need files with one number of raters, got: {shown or 'no file'}")
+    return RatedRows(
+        np.array([item.name for item in files for _ in item.posts]),
+        np.array([key for item in files for key in item.post_keys]),
+        tuple(post for item in files for post in item.posts),
+        tuple(text for item in files for text in item.explanations),
+        {name: np.concatenate([item.ratings[name] for item in files]) for name in DIMENSIONS},
+    )
+
+
+def text_metrics(rows: RatedRows) -> dict[str, Floats]:
+    """Return the metrics that need the explanation and its post alone: name -> array (n,), NaN where 0/0."""
+    quoted = quote_counts(rows.explanations, rows.posts)
+    return {
+        "words": lengths(rows.explanations),
+        "distinct_1": distinct(rows.explanations, 1),
+        "distinct_2": distinct(rows.explanations, 2),
+        "grounded_share": grounded_share(rows.explanations, rows.posts),
+        "quotes": quoted.quoted,
+        "invented_quote_share": quoted.invented_share,
+    }
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """References of some rows.
+
+    Attributes
+    ----------
+    name : str
+        Stands behind the names of metrics.
+    rows : tuple of int
+        The rows that have one.
+    explanations, references : tuple of str
+        The explanation of each of these rows, and its reference.
+    """
+
+    name: str
+    rows: tuple[int, ...]
+    explanations: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+def reference_set(name: str, rows: RatedRows, references: Mapping[str, str], parts: Sequence[str] = ()) -> ReferenceSet:
+    """Return the references by key of the post, of the rows that have one; of the systems `parts` alone if given."""
+    chosen = [
+        row
+        for row, (part, key) in enumerate(zip(rows.parts, rows.groups, strict=True))
+        if str(key) in references and (not parts or str(part) in parts)
+    ]
+    return ReferenceSet(
+        name,
+        tuple(chosen),
+        tuple(rows.explanations[row] for row in chosen),
+        tuple(references[str(rows.groups[row])] for row in chosen),
+    )
+
+
+def reference_metrics(references: ReferenceSet, n: int) -> dict[str, Floats]:
+    """Return ROUGE, chrF and BLEU: name with that of the set -> array (n,), NaN for rows without a reference."""
+    if not references.rows:
+        return {}
+    texts, theirs = references.explanations, references.references
+    found = {**rouge(texts, theirs), "chrf": chrf(texts, theirs), "bleu": bleu(texts, theirs)}
+    return {f"{name}_{references.name}": spread(values, references.rows, n) for name, values in found.items()}
+
+
+def spread(values: npt.ArrayLike, chosen: Sequence[int], n: int) -> Floats:
+    """Return an array (n,) that holds `values` at the rows `chosen` and NaN elsewhere."""
+    wide = np.full(n, np.nan)
+    wide[list(chosen)] = values
+    return wide
+
+
+def rater_figures(rows: RatedRows) -> list[Figure]:
+    """Return mean rating and agreement of the raters, for each slice and dimension."""
+    figures = []
+    for part, chosen in rows.slices().items():
+        groups = rows.groups[chosen]
+        for dimension in DIMENSIONS:
+            ratings = rows.ratings[dimension][chosen]
+            mean = average(ratings.mean(axis=1), groups)
+            figures.append(_figure(part, "mean", dimension, Estimate(mean.mean, mean.low, mean.high, mean.n)))
+            figures += [_figure(part, name, dimension, of(ratings, groups)) for name, of in _RATERS.items()]
+    return figures
+
+
+def metric_figures(
+    rows: RatedRows, metrics: Mapping[str, Floats], held: str | None = None, least: int = 10
+) -> list[Figure]:
+    """Return Spearman's correlation of each metric with the raters' mean, for each slice and dimension.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Name -> array (n,); rows with NaN are left out.
+    held : str, optional
+        Name of a metric that is held (partial correlation), such as the length; it has no figure itself.
+    least : int
+        A metric with fewer rows in a slice has no figure there. Nor has one where fewer rows depart from the most
+        frequent mean rating: there, one or two explanations would make the correlation.
+    """
+    figures = []
+    for part, chosen in rows.slices().items():
+        given = metrics[held][chosen] if held else None
+        for name, values in metrics.items():
+            known = np.isfinite(values[chosen])
+            if name == held or known.sum() < least:
+                continue
+            for dimension in DIMENSIONS:
+                mean = rows.ratings[dimension][chosen].mean(axis=1)
+                if known.sum() - np.unique(mean[known], return_counts=True)[1].max() < least:
+                    continue
+                found = spearman(values[chosen], mean, rows.groups[chosen], given=given)
+                figures.append(_figure(part, name, dimension, found))
+    return figures
+
+
+def _figure(part: str, name: str, dimension: str, estimate: Estimate) -> Figure:
+    numbers = (None if np.isnan(number) else float(number) for number in (estimate.value, estimate.low, estimate.high))
+    value, low, high = numbers
+    return Figure(part, name, dimension, value, low, high, estimate.n)
