@@ -96,6 +96,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     cut, likelihood = 0, None
     if arguments.likelihood:
         import torch
+
         from mhclf.generation.decoders import load_decoder
 
         decoder = load_decoder(arguments.likelihood, torch.bfloat16 if arguments.bf16 else torch.float32)
