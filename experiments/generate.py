@@ -1,4 +1,4 @@
-"""Ask a language model for labels and explanations, or tune it to give them.
+"""Ask a language model for labels and explanations, tune it to give them, measure them.
 
 python experiments/generate.py prompt --data demo --strategy zero_shot --limit 20
 python experiments/generate.py prompt --data demo --strategy chain_of_thought --labels.by parse --explain true
@@ -6,11 +6,13 @@ python experiments/generate.py prompt --data demo --backend endpoint --endpoint.
                                       --endpoint.model NAME --labels.by parse
 """
 
+import argparse
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from mhclf.config.command_line import parse_settings, run_door
+from mhclf.config.command_line import hyphened, parse_settings, run_door
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.instruction import InstructionConfig
 from mhclf.errors import ConfigError
@@ -86,7 +88,31 @@ def tune(argv: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt, "tune": tune}
+def evaluate(argv: Sequence[str]) -> int:
+    """Measure the explanations of a prompting run, and print them beside two baselines."""
+    parser = argparse.ArgumentParser(prog="generate.py eval", description=evaluate.__doc__)
+    add = parser.add_argument
+    add("--run", required=True, type=Path, metavar="DIR", help="run folder that generate.py prompt printed")
+    add("--encoder", default="minilm", help="for BERTScore; 'none' leaves it out")
+    add("--likelihood", default="", metavar="MODEL", help="language model for the likelihood given the post: smollm2")
+    add("--attributions", type=Path, metavar="DIR", help="classifier's run folder that explain.py has explained")
+    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    arguments = parser.parse_args(hyphened(argv))
+
+    from rich.console import Console
+
+    from mhclf.generation.measuring import measure_run
+    from mhclf.generation.tables import explanation_table
+    from mhclf.results.tables import to_rich
+
+    encoder = "" if arguments.encoder == "none" else arguments.encoder
+    measured = measure_run(arguments.run, encoder, arguments.likelihood, arguments.attributions, arguments.data_root)
+    Console().print(to_rich(explanation_table(measured)))
+    print(f"records: {arguments.run / 'explanations.jsonl'}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt, "tune": tune, "eval": evaluate}
 
 
 if __name__ == "__main__":

@@ -132,7 +132,9 @@ class Asker:
         asks = []
         for number, (one, decision) in enumerate(zip(turns, decisions, strict=True)):
             given = explanation_of(decision.said[0].get(LABEL, "")) if decision.said else ""
-            if given or decision.options is None:
+            # Of yes-or-no questions only a yes has something to explain.
+            denied = self.prompter.question.label is not None and decision.options != (0,)
+            if given or decision.options is None or denied:
                 explained[number] = replace(decision, explanation=given)
                 continue
             wording, answers = self.prompter.wording, self.prompter.question.answers

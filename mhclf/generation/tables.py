@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mhclf.generation.measuring import Measured
 from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval
 
@@ -22,3 +23,20 @@ def generation_table(records: Sequence[ResultRecord]) -> Table:
     if first.protocol == "mentallama-2024":
         notes[1] = "protocol mentallama-2024: an answer that names no label counts as class 0, as in the published code"
     return Table(title, (Column("metric"), Column(first.method, "right")), rows, tuple(notes))
+
+
+def explanation_table(measured: Measured) -> Table:
+    """Return the measures of explanations, metrics down and makers across."""
+    sources = list(dict.fromkeys(measure.source for measure in measured.measures))
+    found = {(measure.source, measure.metric): measure for measure in measured.measures}
+    rows = []
+    for metric in dict.fromkeys(measure.metric for measure in measured.measures):
+        cells = []
+        for source in sources:
+            own = found.get((source, metric))
+            cells.append(None if own is None else format_interval(own.value, own.low, own.high))
+        counts = sorted({found[source, metric].n for source in sources if (source, metric) in found})
+        rows.append((metric, *cells, "-".join(map(str, dict.fromkeys((counts[0], counts[-1]))))))
+    columns = (Column("metric"), *(Column(source, "right") for source in sources), Column("n", "right"))
+    notes = ("95 % bootstrap interval over posts (groups)", *measured.notes)
+    return Table(f"Explanations of {measured.folder.name}", columns, tuple(rows), notes)

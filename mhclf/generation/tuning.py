@@ -30,8 +30,8 @@ from mhclf.generation.instructions import TokenisedInstructions, instructions_of
 from mhclf.generation.local import LocalBackend
 from mhclf.models.encoder import quiet_transformers
 from mhclf.results.files import write_text
+from mhclf.training.checkpoints import load_checkpoint, train_or_resume
 from mhclf.training.environment import describe_environment, quiet_lightning, resolve_precision
-from mhclf.training.fit import load_checkpoint
 from mhclf.training.folder import RunFolder
 from mhclf.training.trainer import build_trainer
 
@@ -226,13 +226,7 @@ def _stage(
     if not done.is_file():
         settings = replace(config.trainer, epochs=epochs)
         trainer = build_trainer(settings, folder, "response_loss", "min", lambda: None)
-        resume = folder.checkpoints / "last.ckpt"
-        if resume.is_file():
-            load_checkpoint(resume)
-        data = _InstructionData(train, validation, config)
-        trainer.fit(plan, datamodule=data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        train_or_resume(trainer, plan, _InstructionData(train, validation, config), folder)
         best: Any = trainer.checkpoint_callback
         folder.write_json("done.json", {"response_loss": float(best.best_model_score)})
     plan.load_state_dict(load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"], strict=False)

@@ -27,17 +27,6 @@ _COLUMNS = (
 )
 
 
-class TrainingStart(Callback):
-    """Knows whether training has begun: what fails before is the restoring of a checkpoint."""
-
-    def __init__(self) -> None:
-        self.reached = False
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Note that everything is restored."""
-        self.reached = True
-
-
 class TrainingLog(Callback):
     """Write `training_log.csv`.
 

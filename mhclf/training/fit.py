@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -11,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import TokenisedPosts
-from mhclf.errors import ConfigError, MhclfError, RunError
+from mhclf.errors import ConfigError, RunError
 from mhclf.evaluation import higher_is_better
 from mhclf.losses.objective import Objective
 from mhclf.models.adapters import add_lora, merge_lora
@@ -20,7 +19,7 @@ from mhclf.models.encoder import freeze, load_encoder, load_tokenizer, longest_i
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import EncoderSource
 from mhclf.training.auxiliary import AuxiliaryTask
-from mhclf.training.callbacks import TrainingStart
+from mhclf.training.checkpoints import load_checkpoint, train_or_resume
 from mhclf.training.environment import quiet_lightning
 from mhclf.training.facts import train_facts
 from mhclf.training.folder import RunFolder
@@ -157,32 +156,15 @@ def train_network(job: FitJob) -> Fitted:
     metric = table.config.headline_metric
     better: Literal["max", "min"] = "max" if higher_is_better(metric) else "min"
     trainer = build_trainer(config.trainer, job.folder, metric, better, job.on_epoch)
-    resume = job.folder.checkpoints / "last.ckpt"
-    start = TrainingStart()
-    trainer.callbacks.append(start)  # type: ignore[attr-defined]
+    posts = PostData(train_posts, validation_posts, config.batch, config.seed)
     try:
-        trainer.fit(
-            plan,
-            datamodule=PostData(train_posts, validation_posts, config.batch, config.seed),
-            ckpt_path=str(_checked(resume)) if resume.is_file() else None,
-            weights_only=True,
-        )
+        train_or_resume(trainer, plan, posts, job.folder)
     except LossNotFiniteError as error:
         ids = ", ".join(train.frame["id"].iloc[error.rows].astype(str))
         raise RunError(
             f"{job.folder.path}: the loss is not finite at step {error.step}; the batch holds the posts {ids}. "
             "Lower --optim.lr or --optim.head_lr, or use --trainer.precision fp32."
         ) from error
-    except (ValueError, RuntimeError, KeyError) as error:
-        if start.reached or not resume.is_file() or isinstance(error, MhclfError):
-            raise
-        # Lightning's and torch's words for weights or optimiser states that do not fit the network.
-        raise RunError(
-            f"{resume}: does not fit this run ({type(error).__name__}); another version of the code has most likely "
-            f"written it. Remove {job.folder.path}, or use --overwrite, to start the run afresh."
-        ) from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     return Fitted(network, tokenizer, train_posts.truncated)
 
 
@@ -197,30 +179,3 @@ def fit_network(job: FitJob) -> Fitted:
     if job.config.lora.rank:
         network.encoder = merge_lora(network.encoder)
     return Fitted(network.cpu().float().eval(), fitted.tokenizer, fitted.truncated)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Load a checkpoint of tensors and plain values; anything else in it is refused, not executed.
-
-    Raises
-    ------
-    RunError
-        If the file is missing, damaged or foreign.
-    """
-    import pickle
-
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise RunError(
-            f"{path}: is no readable checkpoint of this library ({type(error).__name__}). "
-            "Remove it to start the run afresh, or use --overwrite."
-        ) from error
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise RunError(f"{path}: holds no state_dict. Remove it to start the run afresh, or use --overwrite.")
-    return content
-
-
-def _checked(path: Path) -> Path:
-    load_checkpoint(path)
-    return path

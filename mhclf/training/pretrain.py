@@ -26,8 +26,8 @@ from mhclf.losses.objective import LossParts
 from mhclf.models.encoder import load_tokenizer, quiet_transformers
 from mhclf.models.masked_language import IGNORED, load_masked_model, mask_tokens
 from mhclf.models.weights import resolve_encoder
+from mhclf.training.checkpoints import load_checkpoint, train_or_resume
 from mhclf.training.environment import describe_environment, quiet_lightning, resolve_precision
-from mhclf.training.fit import load_checkpoint
 from mhclf.training.folder import RunFolder
 from mhclf.training.loaders import PostData
 from mhclf.training.plan import batch_seed, decayed_or_not, warm_up_and_decay
@@ -186,13 +186,8 @@ def _carry_out(
     plan = MaskedLanguagePlan(model.train(), tokenizer, config, fresh)
     data = PostData(posts[0], posts[1], config.batch, config.seed)
     trainer = build_trainer(config.trainer, folder, "masked_loss", "min", lambda: None)
-    resume = folder.checkpoints / "last.ckpt"
     before = _held_out_loss(config, plan, data, folder)
-    if resume.is_file():
-        load_checkpoint(resume)
-    trainer.fit(plan, datamodule=data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    train_or_resume(trainer, plan, data, folder)
     best = load_checkpoint(folder.checkpoints / "best.ckpt")["state_dict"]
     plan.load_state_dict(best)
     chosen = cast(ModelCheckpoint, trainer.checkpoint_callback)

@@ -25,7 +25,8 @@ from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.config.training import OptimConfig, TrainerConfig
 from mhclf.errors import AuditError, ConfigError, DataError, RunError
 from mhclf.results.records import read_records
-from mhclf.training.fit import load_checkpoint
+from mhclf.training.checkpoints import load_checkpoint
+from mhclf.training.plan import ClassificationPlan
 from mhclf.training.run import completed, prepare_data, run
 from mhclf.training.saved import load_run, read_predictions
 
@@ -277,6 +278,17 @@ def test_loss_that_is_not_finite_names_the_posts(tiny_config, tiny_dataset):
 class _Bomb:
     def __reduce__(self):
         return (os.mkdir, (os.environ["MHCLF_TEST_BOMB"],))
+
+
+def test_ctrl_c_while_training_stays_ctrl_c(tiny_config, monkeypatch):
+    def pressed(self, batch, batch_idx):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClassificationPlan, "training_step", pressed)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_config())
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_malicious_checkpoint_is_refused_and_not_executed(tmp_path, monkeypatch):

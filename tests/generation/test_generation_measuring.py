@@ -1,0 +1,125 @@
+"""Explanations of a prompting run, measured beside a copied sentence and a common explanation."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from generation_support import ScriptedBackend
+
+from mhclf.config.generation import GenerationConfig
+from mhclf.data.load import load_table
+from mhclf.errors import ConfigError, RunError
+from mhclf.generation.measuring import (
+    COMMON,
+    FIRST_SENTENCE,
+    GENERATED,
+    Measured,
+    common_explanations,
+    first_sentence,
+    measure_run,
+)
+from mhclf.generation.requests import Choose, Request
+from mhclf.generation.run import run_prompts
+from mhclf.generation.tables import explanation_table
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run on the demo corpus that answers by gold and explains by the reference, or by a quote."""
+    table = load_table("demo").part("test")
+    by_text = dict(zip(table.texts, range(len(table)), strict=True))
+
+    def reply(request: Request) -> str | Sequence[float]:
+        text = request.turns[0].text.split('Post: "')[-1].split('"\nWhich')[0]
+        row = by_text[text]
+        if isinstance(request, Choose):
+            return np.where(np.arange(4) == table.targets[row], -0.1, -3.0).tolist()
+        if row % 2:
+            return str(table.frame["explanation"].iloc[row])
+        return f'The post says "{" ".join(text.split()[:5])}" and "zebras never sleep".'
+
+    config = GenerationConfig(data="demo", out=str(tmp_path_factory.mktemp("asked")), explain=True, post_tokens=10_000)
+    return run_prompts(config, backend=ScriptedBackend(reply)).folder
+
+
+def value(measured: Measured, metric: str, source: str = GENERATED) -> float:
+    (found,) = (one.value for one in measured.measures if (one.source, one.metric) == (source, metric))
+    assert found is not None
+    return found
+
+
+def test_explanations_are_measured_beside_two_baselines(explained: Path) -> None:
+    measured = measure_run(explained, encoder="")
+    table = load_table("demo").part("test")
+    odd = np.arange(len(table)) % 2 == 1
+    # Half of the explanations are the references themselves.
+    assert value(measured, "rougeL") > odd.mean()
+    assert value(measured, "rougeL") > value(measured, "rougeL", FIRST_SENTENCE) > 0
+    assert value(measured, "rougeL", COMMON) > 0
+    # One of two quotes in the others stands in the post.
+    quoting = [one for one in measured.measures if (one.source, one.metric) == (GENERATED, "invented_quote_share")]
+    assert quoting[0].n >= (~odd).sum()
+    assert value(measured, "grounded_share", FIRST_SENTENCE) == 1.0
+    assert value(measured, "cited_token_f1", FIRST_SENTENCE) > 0
+    assert value(measured, "no_explanation") == 0.0
+    assert 0 < value(measured, "consistency") <= 1
+    lines = (explained / "explanations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(measured.measures)
+    shown = explanation_table(measured)
+    assert [column.name for column in shown.columns] == ["metric", GENERATED, FIRST_SENTENCE, COMMON, "n"]
+    assert "References: written by a machine (silver)." in shown.notes
+    assert any(note.startswith("Consistency: share of explanations") for note in shown.notes)
+
+
+def test_what_a_classifier_looked_at_is_compared(explained: Path, tmp_path: Path) -> None:
+    from mhclf.data.spans import words
+
+    table = load_table("demo").part("test")
+    rows = [
+        {"id": str(identifier), "target": "x", "method": "integrated_gradients", "scores": scores}
+        for identifier, text in zip(table.frame["id"], table.texts, strict=True)
+        for scores in [[1.0 if place < 5 else 0.0 for place in range(len(words(text)))]]
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "attributions.parquet")
+    measured = measure_run(explained, encoder="", attributions=tmp_path)
+    assert value(measured, "classifier_cited_auprc") > value(measured, "classifier_cited_share")
+    with pytest.raises(ConfigError, match=r"holds no attributions\.parquet"):
+        measure_run(explained, encoder="", attributions=tmp_path / "none")
+
+
+def test_a_first_sentence_and_a_common_explanation() -> None:
+    assert first_sentence("It hurts. Since May.") == "It hurts."
+    assert first_sentence("no end") == "no end"
+    assert first_sentence("我很累。明天再说") == "我很累。"
+    texts = ["the knee hurts", "the knee hurts today", "a lark sings", "", "work work"]
+    targets = np.array([0, 0, 0, 0, 1])
+    assert common_explanations(texts, targets, 3) == ["the knee hurts", "work work", ""]
+
+
+def test_a_run_without_explanations_says_so(tiny_dataset: Path, tmp_path: Path) -> None:
+    config = GenerationConfig(data=str(tiny_dataset), out=str(tmp_path))
+    plain = run_prompts(config, backend=ScriptedBackend(lambda request: (-1.0, -2.0, -3.0)))
+    with pytest.raises(ConfigError, match="was not asked to explain"):
+        measure_run(plain.folder, encoder="")
+    with pytest.raises(RunError, match=r"holds no generations\.jsonl"):
+        measure_run(tmp_path, encoder="")
+
+
+def test_several_labels_are_explained_where_they_hold(tiny_multilabel: Path, tmp_path: Path) -> None:
+    def reply(request: Request) -> str | Sequence[float]:
+        if isinstance(request, Choose):
+            return (-0.1, -3.0) if "show body?" in request.turns[0].text else (-3.0, -0.1)
+        return "because"
+
+    config = GenerationConfig(data=str(tiny_multilabel), out=str(tmp_path), explain=True)
+    outcome = run_prompts(replace(config, seed=2), backend=ScriptedBackend(reply))
+    said = [json.loads(line) for line in (outcome.folder / "generations.jsonl").read_text().splitlines()]
+    measured = measure_run(outcome.folder, encoder="")
+    assert value(measured, "words") == 1.0
+    assert {one.source for one in measured.measures} == {GENERATED, FIRST_SENTENCE}
+    assert {item["label"] for item in said if item["explanation"]} == {"body"}
+    assert len(said) == 3 * sum(item["label"] == "body" for item in said)
