@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import kendalltau, spearmanr
 
 from explain.attribution import Attribution
-from explain.averages import Average, Floats, average
 from mhclf.errors import ConfigError, DataError
+from mhclf.evaluation.averages import Average, Floats, average
 
 TOP = 5
 """Words of each post whose overlap is counted."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from explain.attribution import METHODS, Method, WordScores
-from explain.model import ExplainedModel, Target, TokenRow
+from explain.model import ExplainedModel, Target
 from explain.reading import ReadPost
 from mhclf.errors import ConfigError, RunError
 from mhclf.models.aggregation import Aggregated
@@ -54,8 +54,7 @@ def look(model: ExplainedModel, batch: dict[str, Tensor]) -> Seen:
     states = (*output.hidden_states[:-1], output.last_hidden_state)
     if not network.aggregation.every_layer:
         states = states[-1:]
-    summaries = torch.stack([network.pool(state, mask) for state in states], dim=1)
-    found = network.classify(summaries)
+    found = network.classify(network.pooled(states, batch))
     return Seen(attentions, mask, found.logits, found.aggregated)
 
 
@@ -118,7 +117,7 @@ def attention_method(find: Callable[[ExplainedModel, Seen], Tensor], settings: d
         model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
     ) -> list[WordScores]:
         found: list[WordScores | None] = [None] * len(posts)
-        rows = [TokenRow(post.ids, post.types) for post in posts]
+        rows = [post.row for post in posts]
         lengths = [len(row.ids) for row in rows]
 
         def work(part: Sequence[int]) -> None:
@@ -130,7 +129,7 @@ def attention_method(find: Callable[[ExplainedModel, Seen], Tensor], settings: d
                 found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
 
         model.network.eval()
-        model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work, 0.25)
+        model.in_batches(lengths, work, 0.25)
         return [item for item in found if item is not None]
 
     return method
@@ -180,7 +179,7 @@ def value_weighted_attention(
         with torch.no_grad():
             for post in posts:
                 kept.clear()
-                seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+                seen = look(model, model.batch([post.row]))
                 weights = seen.attentions[-1]
                 values = kept[-1].reshape(1, weights.shape[-1], weights.shape[1], -1)
                 weighted = weights * values.norm(dim=-1).transpose(1, 2).unsqueeze(2)
@@ -200,7 +199,7 @@ def gradient_attention(
     found = []
     for post, target in zip(posts, targets, strict=True):
         with torch.enable_grad():
-            seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+            seen = look(model, model.batch([post.row]))
             value = target.of(seen.logits).sum()
             (gradient,) = torch.autograd.grad(value, seen.attentions[-1], allow_unused=True)
         if gradient is None:

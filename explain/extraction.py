@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from explain.attribution import METHODS, WordScores
-from explain.model import ExplainedModel, Target, TokenRow
+from explain.model import ExplainedModel, Target
 from explain.reading import ReadPost
 from mhclf.errors import RunError
 
@@ -28,7 +28,7 @@ def rationale_head(
     lengths = [len(post.ids) for post in posts]
 
     def work(part: Sequence[int]) -> None:
-        rows = [TokenRow(posts[number].ids, posts[number].types) for number in part]
+        rows = [posts[number].row for number in part]
         with torch.no_grad():
             evidence = model.network(model.batch(rows)).evidence
         assert evidence is not None
@@ -40,5 +40,5 @@ def rationale_head(
             found[number] = WordScores(post.word_scores(own.tolist()) / np.maximum(sizes, 1), {"unit": "probability"})
 
     model.network.eval()
-    model.in_batches(sorted(range(len(posts)), key=lambda number: -lengths[number]), lengths, work)
+    model.in_batches(lengths, work)
     return found

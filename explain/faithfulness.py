@@ -10,8 +10,8 @@ import torch
 from scipy.stats import kendalltau
 
 from explain.coalitions import coalition_draws
-from explain.model import ExplainedModel, Removal, Target, TokenRow, without_words
-from explain.reading import ReadPost
+from explain.model import ExplainedModel, Removal, Target, without_words
+from explain.reading import ReadPost, TokenRow
 from mhclf.data.table import join_contexts
 
 Floats = npt.NDArray[np.float64]

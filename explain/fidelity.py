@@ -181,7 +181,8 @@ def explain_items(
     posts, golds = [posts[number] for number in kept], [golds[number] for number in kept]
     validation_posts, validation_golds = _read(run, validation)
     model = ExplainedModel(run)
-    occlusions = [np.array(item.scores) for item in _attribute(run, chosen, "occlusion", seed)] if faithful else []
+    # Leave-one-out scores are needed by faithfulness, and may be asked for as a method, too.
+    left_out = _attribute(run, chosen, "occlusion", seed) if faithful or "occlusion" in methods else []
     sets = [
         random_sets(model, post, Target(item.label), seed=seed) if faithful else None
         for post, item in zip(posts, chosen, strict=True)
@@ -190,7 +191,7 @@ def explain_items(
     unconverged: dict[str, int] = {}
     for method in methods:
         logger.info("explain: %s, %d items", method, len(chosen))
-        own = _attribute(run, chosen, method, seed)
+        own = left_out if method == "occlusion" else _attribute(run, chosen, method, seed)
         before = _attribute(run, validation, method, seed)
         cuts = fit_cuts(*_marked(before, validation_posts, validation_golds))
         unconverged[method] = sum(item.converged is False for item in own)
@@ -204,7 +205,7 @@ def explain_items(
                     post,
                     Target(item.label),
                     scores,
-                    occlusion=occlusions[number],
+                    occlusion=np.array(left_out[number].scores),
                     sets=sets[number],
                     curves=curves,
                 )

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import silhouette_samples
 
-from explain.averages import Average, Floats, average
 from mhclf.errors import DataError
 from mhclf.evaluation import bootstrap_interval
+from mhclf.evaluation.averages import Average, Floats, average
 from mhclf.evaluation.confusable import ClassPair, class_pairs
 from mhclf.training.predict import predict_network
 from mhclf.training.saved import Run

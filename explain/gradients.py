@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explain.attribution import METHODS, WordScores
-from explain.model import ExplainedModel, Target, TokenRow
+from explain.model import ExplainedModel, Target
 from explain.reading import ReadPost
 from mhclf.errors import MissingDependencyError
 
@@ -40,7 +40,7 @@ class EmbeddedBatch:
 
 def embedded(model: ExplainedModel, posts: Sequence[ReadPost]) -> EmbeddedBatch:
     """Return posts as embeddings of one width."""
-    batch = model.batch([TokenRow(post.ids, post.types) for post in posts])
+    batch = model.batch([post.row for post in posts])
     ids = batch.pop("input_ids")
     own = torch.zeros_like(ids, dtype=torch.bool)
     for row, post in enumerate(posts):
@@ -105,7 +105,7 @@ def by_batches(
             found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
 
     model.network.eval()
-    model.in_batches(sorted(range(len(posts)), key=lambda number: -lengths[number]), lengths, work, share)
+    model.in_batches(lengths, work, share)
     return found
 
 
@@ -232,5 +232,5 @@ def _integrate(
             result = WordScores(posts[number].word_scores(own_scores.tolist()), settings, gap, gap <= TOLERANCE)
             found.append((number, result))
 
-    model.in_batches(sorted(chosen, key=lambda number: -lengths[number]), lengths, work, 0.25)
+    model.in_batches(lengths, work, 0.25, chosen)
     return found

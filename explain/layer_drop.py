@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 from numpy.typing import ArrayLike
 
-from explain.averages import Average, Floats, average
 from explain.layers import device_of, layer_scores, layer_summaries, require_weights
 from explain.probes import accuracy_and_f1, metrics_of
 from mhclf.errors import RunError
 from mhclf.evaluation import Comparison, paired_bootstrap
+from mhclf.evaluation.averages import Average, Floats, average
 from mhclf.models.aggregation import Aggregation
 from mhclf.models.encoder import layer_names
 from mhclf.models.network import ClassifierNetwork

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from explain.averages import Floats, average
-from explain.model import ExplainedModel, TokenRow
+from explain.model import ExplainedModel
 from explain.reading import read_posts
 from mhclf.errors import DataError, RunError
+from mhclf.evaluation.averages import Floats, average
 from mhclf.evaluation.layers import LayerAgreement, kl_from_uniform, layer_agreement
 from mhclf.models.aggregation import LayerScores, ScalarMix
 from mhclf.models.encoder import hidden_states, layer_names
@@ -117,7 +117,7 @@ def layer_summaries(
     """
     network = run.parts()[0].eval()
     model = ExplainedModel(run, tokens_at_once)
-    rows = [TokenRow(post.ids, post.types) for post in read_posts(run, texts, contexts)]
+    rows = [post.row for post in read_posts(run, texts, contexts)]
     lengths = [len(row.ids) for row in rows]
     layers = int(network.encoder.config.num_hidden_layers) + 1
     found = np.zeros((len(rows), layers, network.hidden), dtype=np.float32)
@@ -125,10 +125,9 @@ def layer_summaries(
     def work(part: Sequence[int]) -> None:
         batch = model.batch([rows[number] for number in part])
         states = hidden_states(network.encoder, batch, every_layer=True)[0]
-        pooled = torch.stack([network.pool(state, batch["attention_mask"]) for state in states], dim=1)
-        found[list(part)] = pooled.float().cpu().numpy()
+        found[list(part)] = network.pooled(states, batch).float().cpu().numpy()
 
-    model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work)
+    model.in_batches(lengths, work)
     return found
 
 

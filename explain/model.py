@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from explain.reading import ReadPost
+from explain.reading import ReadPost, TokenRow
 from mhclf.data.table import join_contexts
 from mhclf.errors import ConfigError, RunError
 from mhclf.models.network import ClassifierNetwork
@@ -36,14 +36,6 @@ class Target:
         """Return the explained quantity of logits (batch, labels), shape (batch,)."""
         chosen = logits[:, self.label]
         return chosen if self.against is None else chosen - logits[:, self.against]
-
-
-@dataclass(frozen=True)
-class TokenRow:
-    """Tokens of one row that is to be read: numbers and, where the family has them, segments."""
-
-    ids: Tensor
-    types: Tensor | None
 
 
 class ExplainedModel:
@@ -112,51 +104,46 @@ class ExplainedModel:
     def logits(self, rows: Sequence[TokenRow]) -> Tensor:
         """Return the logits of rows of any lengths, shape (rows, labels), on the CPU."""
         found: list[Tensor] = [torch.empty(0)] * len(rows)
-        order = sorted(range(len(rows)), key=lambda number: -len(rows[number].ids))
 
         def read(part: Sequence[int]) -> None:
             outputs = self.network(self.batch([rows[number] for number in part])).logits.float().cpu()
             for number, output in zip(part, outputs, strict=True):
                 found[number] = output
 
-        self.in_batches(order, [len(row.ids) for row in rows], read)
+        self.in_batches([len(row.ids) for row in rows], read)
         return torch.stack(found)
 
     def in_batches(
         self,
-        order: Sequence[int],
         lengths: Sequence[int],
         work: Callable[[Sequence[int]], None],
         share: float = 1.0,
+        chosen: Sequence[int] | None = None,
     ) -> None:
-        """Call `work` on parts of `order` that fit into memory; smaller parts when it runs out.
+        """Call `work` on parts of the rows that fit into memory, longest first; smaller parts when it runs out.
 
         Parameters
         ----------
-        order : sequence of int
-            Positions, best from long to short.
         lengths : sequence of int
-            Tokens of each position.
+            Tokens of each row.
         work : callable
             Takes positions; may be called again with some of them after it ran out of memory.
         share : float
             Share of `tokens_at_once` that fits here.
+        chosen : sequence of int, optional
+            Positions of the rows that are meant; all of them by default.
 
         Raises
         ------
         RunError
             If one row alone does not fit.
         """
+        order = sorted(range(len(lengths)) if chosen is None else chosen, key=lambda number: -lengths[number])
         budget = max(1, int(self.tokens_at_once * share))
         at = 0
         while at < len(order):
-            part = [order[at]]
             longest = lengths[order[at]]
-            for number in order[at + 1 :]:
-                longest = max(longest, lengths[number])
-                if (len(part) + 1) * longest > budget:
-                    break
-                part.append(number)
+            part = order[at : at + max(1, budget // max(1, longest))]
             try:
                 work(part)
             except RuntimeError as error:
@@ -210,7 +197,7 @@ class ExplainedModel:
         if self.run.linear is not None:
             texts = join_contexts([post.text for post in posts], [post.context for post in posts])
             return torch.from_numpy(self.run.linear.logits(texts))
-        return self.logits([TokenRow(post.ids, post.types) for post in posts])
+        return self.logits([post.row for post in posts])
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of logits, shape (posts, labels)."""

@@ -1,7 +1,8 @@
 """Posts as a run reads them, with the word that each token belongs to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,14 @@ from mhclf.data.spans import words as split_words
 from mhclf.data.tokens import encode_posts
 from mhclf.errors import ConfigError
 from mhclf.training.saved import Run
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """Tokens of one row that is to be read: numbers and, where the family has them, segments."""
+
+    ids: Tensor
+    types: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ class ReadPost:
     owners: npt.NDArray[np.int64]
 
     @property
+    def row(self) -> TokenRow:
+        """The post's tokens as a row of a batch."""
+        return TokenRow(self.ids, self.types)
+
+    @property
     def seen(self) -> npt.NDArray[np.bool_]:
         """Which words have a token: those before the cut at `max_length`, shape (words,)."""
         if not len(self.ids):
@@ -55,6 +69,15 @@ class ReadPost:
         own = self.owners >= 0
         values = np.asarray(token_scores, dtype=np.float64)
         return np.bincount(self.owners[own], weights=values[own], minlength=len(self.words)).astype(np.float64)
+
+
+def token_rows(encoded: Mapping[str, Any]) -> list[TokenRow]:
+    """Return the rows of what a tokenizer gave."""
+    types = encoded.get("token_type_ids") or [None] * len(encoded["input_ids"])
+    return [
+        TokenRow(torch.tensor(ids), None if own is None else torch.tensor(own))
+        for ids, own in zip(encoded["input_ids"], types, strict=True)
+    ]
 
 
 def read_posts(run: Run, texts: Sequence[str], contexts: Sequence[str] | None = None) -> list[ReadPost]:
@@ -81,15 +104,14 @@ def read_posts(run: Run, texts: Sequence[str], contexts: Sequence[str] | None = 
         )
     tokenizer = run.parts()[1]
     encoded = encode_posts(tokenizer, texts, run.max_length, before, offsets=True)
-    types = encoded.get("token_type_ids")
     return [
         ReadPost(
             text,
-            before[row],
-            split[row],
-            torch.tensor(encoded["input_ids"][row]),
-            torch.tensor(types[row]) if types is not None else None,
-            np.array(tokens_to_words(encoded["offset_mapping"][row], split[row]), dtype=np.int64),
+            before[place],
+            split[place],
+            row.ids,
+            row.types,
+            np.array(tokens_to_words(encoded["offset_mapping"][place], split[place]), dtype=np.int64),
         )
-        for row, text in enumerate(texts)
+        for place, (text, row) in enumerate(zip(texts, token_rows(encoded), strict=True))
     ]

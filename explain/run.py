@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
-
 from explain.attribution import METHODS
 from explain.fidelity import CORE_METHODS, SECOND, Explained, Item, explain_items, items_of
 from explain.figures import fidelity_heat_map
@@ -131,8 +129,9 @@ def explain_run(
     }
     records = summarise(found.numbers, identity)
     gold = dict(zip(prepared.table.frame["id"].astype(str), map(_named, prepared.table.gold_names()), strict=True))
-    _write(run, records, found, items, gold)
-    return RunFidelity(folder, tuple(records), _counts(found))
+    counts = _counts(found)
+    _write(run, records, counts, found, items, gold)
+    return RunFidelity(folder, tuple(records), counts)
 
 
 def read_run_fidelity(folder: Path) -> RunFidelity:
@@ -149,12 +148,16 @@ def _counts(found: Explained) -> dict[str, object]:
 
 
 def _write(
-    run: Run, records: Sequence[FidelityRecord], found: Explained, items: Sequence[Item], gold: dict[str, str]
+    run: Run,
+    records: Sequence[FidelityRecord],
+    counts: dict[str, object],
+    found: Explained,
+    items: Sequence[Item],
+    gold: dict[str, str],
 ) -> None:
     folder = run.folder
     found.attributions.to_parquet(folder / "attributions.parquet", index=False)
     found.numbers.to_parquet(folder / "fidelity.parquet", index=False)
-    counts = _counts(found)
     write_text(folder / "fidelity.json", json.dumps(counts, indent=1) + "\n")
     (folder / "figures").mkdir(exist_ok=True)
     picture = save(fidelity_heat_map(records), folder / "figures" / "fidelity.png")
@@ -193,8 +196,3 @@ def best_method(records: Sequence[FidelityRecord]) -> str:
 
 def _named(names: object) -> str:
     return names if isinstance(names, str) else " + ".join(map(str, names)) or "(none)"  # type: ignore[call-overload]
-
-
-def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the saved attributions and numbers of a run."""
-    return pd.read_parquet(folder / "attributions.parquet"), pd.read_parquet(folder / "fidelity.parquet")

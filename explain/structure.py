@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from torch.nn import functional
 
 from explain.attention import look
-from explain.averages import Floats, average
-from explain.model import ExplainedModel, TokenRow
-from explain.reading import read_posts
+from explain.model import ExplainedModel
+from explain.reading import read_posts, token_rows
 from mhclf.data.tokens import encode_posts
 from mhclf.errors import ConfigError
+from mhclf.evaluation.averages import Floats, average
 from mhclf.training.saved import Run
 
 RELATIVE_TOLERANCE = 1e-3
@@ -188,7 +188,7 @@ def attention_structure(
         raise ConfigError("attention structure: there is no post. Give at least one.")
     model = ExplainedModel(run, tokens_at_once)
     posts = read_posts(run, texts, contexts)
-    rows = [TokenRow(post.ids, post.types) for post in posts] if run.linear is None else []
+    rows = [post.row for post in posts] if run.linear is None else []
     lengths = [len(row.ids) for row in rows]
     found: list[tuple[Floats, ...]] = [()] * len(posts)
     model.network.eval()
@@ -201,7 +201,7 @@ def attention_structure(
             weights = np.stack([layer[place, :, own, own].double().cpu().numpy() for layer in layers])
             found[number] = _of_post(weights, tolerance)
 
-    model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work, 0.25)
+    model.in_batches(lengths, work, 0.25)
     return _joined(found, lengths, tolerance)
 
 
@@ -226,11 +226,7 @@ def padded_attention(
     model = ExplainedModel(run)
     model.network.eval()
     encoded = encode_posts(run.parts()[1], list(texts), length)
-    types = encoded.get("token_type_ids")
-    rows = [
-        TokenRow(torch.tensor(ids), torch.tensor(types[number]) if types is not None else None)
-        for number, ids in enumerate(encoded["input_ids"])
-    ]
+    rows = token_rows(encoded)
     found = np.zeros((len(rows), length, length), dtype=np.float32)
 
     def work(part: Sequence[int]) -> None:
@@ -240,7 +236,7 @@ def padded_attention(
             weights = look(model, batch).attentions[layer][:, head]
         found[list(part)] = weights.float().cpu().numpy()
 
-    model.in_batches(list(range(len(rows))), [length] * len(rows), work, 0.25)
+    model.in_batches([length] * len(rows), work, 0.25)
     return found
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from explain.averages import Floats
 from explain.structure import AttentionStructure
+from mhclf.evaluation.averages import Floats
 from mhclf.results.style import styled, title
 
 _PANELS = {"effective_rank": "Effective rank", "relative_entropy": "Entropy of rows, share of ln(tokens)"}

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from scipy.stats import spearmanr
 from explain.fidelity import HIGHER_IS_BETTER, SECOND
 from mhclf.config.structure import from_mapping
 from mhclf.errors import RunError
-from mhclf.evaluation import bootstrap_interval, holm, paired_means
+from mhclf.evaluation import holm, paired_means
+from mhclf.evaluation.averages import average
 from mhclf.results.files import write_text
 
 BASELINES = ("random", "attention")
@@ -79,9 +81,9 @@ def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: i
         ("wrong", numbers[~numbers["correct"]]),
     ):
         for metric in metrics:
-            wide = rows.pivot_table(
-                index=["id", "target", "group"], columns="method", values=metric, dropna=False, sort=False
-            ).dropna(how="all")
+            item = ["id", "target", "group"]
+            order = pd.MultiIndex.from_frame(rows[item].drop_duplicates())
+            wide = rows.pivot(index=item, columns="method", values=metric).reindex(order).dropna(how="all")
             tests = {}
             if part == "all":
                 tests = {base: _tests(wide, methods, base, n_resamples) for base in BASELINES if base in methods}
@@ -93,7 +95,7 @@ def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: i
                         method=method,
                         metric=metric,
                         slice=part,
-                        **_mean(values, n_resamples),  # type: ignore[arg-type]
+                        **_mean(values, n_resamples),
                         vs_random=tests.get("random", {}).get(method),
                         vs_attention=tests.get("attention", {}).get(method),
                     )
@@ -101,13 +103,11 @@ def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: i
     return found
 
 
-def _mean(values: "pd.Series[float]", n_resamples: int) -> dict[str, float | int | None]:
+def _mean(values: "pd.Series[float]", n_resamples: int) -> dict[str, Any]:
     if not len(values):
         return {"value": None, "ci_low": None, "ci_high": None, "n": 0}
-    array = values.to_numpy(dtype=np.float64)
-    groups = values.index.get_level_values("group").to_numpy()
-    low, high = bootstrap_interval(lambda weights: weights @ array / weights.sum(axis=1), groups, n_resamples)
-    return {"value": float(array.mean()), "ci_low": _number(low), "ci_high": _number(high), "n": len(array)}
+    found = average(values.to_numpy(), values.index.get_level_values("group").to_numpy(), n_resamples)
+    return {"value": found.mean, "ci_low": _number(found.low), "ci_high": _number(found.high), "n": found.n}
 
 
 def _tests(wide: pd.DataFrame, methods: Sequence[str], base: str, n_resamples: int) -> dict[str, Compared]:
@@ -217,5 +217,4 @@ def read_fidelity(path: Path) -> list[FidelityRecord]:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({type(error).__name__}). Run experiments/explain.py again.") from error
-    known = {field.name for field in fields(FidelityRecord)}
-    return [from_mapping(FidelityRecord, {k: v for k, v in line.items() if k in known}, str(path)) for line in lines]
+    return [from_mapping(FidelityRecord, line, str(path)) for line in lines]

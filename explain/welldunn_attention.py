@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from explain.averages import Floats
 from explain.structure import RELATIVE_TOLERANCE, numerical_rank, published_rank
 from explain.welldunn import Defects
 from mhclf.data.spans import Span, overlap
 from mhclf.data.spans import words as split_words
+from mhclf.evaluation.averages import Floats
 
 LENGTH = 64
 """Tokens to which the published code cuts and pads."""

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from explain.attention import look
-from explain.model import ExplainedModel, TokenRow
+from explain.model import ExplainedModel
+from explain.reading import token_rows
 from explain.structure import fixed_width, padded_attention
 from explain.welldunn import Defects
 from explain.welldunn_attention import LENGTH, TokenScores, attention_received
@@ -31,11 +32,7 @@ def token_scores(run: Run, texts: Sequence[str], defects: Defects, length: int =
     model.network.eval()
     width = length if defects.padding else None
     encoded = encode_posts(tokenizer, list(texts), width or run.max_length, offsets=True)
-    types = encoded.get("token_type_ids")
-    rows = [
-        TokenRow(torch.tensor(ids), torch.tensor(types[number]) if types is not None else None)
-        for number, ids in enumerate(encoded["input_ids"])
-    ]
+    rows = token_rows(encoded)
     sizes = [width or len(row.ids) for row in rows]
     found: list[TokenScores | None] = [None] * len(rows)
 
@@ -61,7 +58,7 @@ def token_scores(run: Run, texts: Sequence[str], defects: Defects, length: int =
                 attention_received(weights[place][:, kept, kept], real[kept], defects),
             )
 
-    model.in_batches(sorted(range(len(rows)), key=lambda number: -sizes[number]), sizes, work, 0.25)
+    model.in_batches(sizes, work, 0.25)
     return [item for item in found if item is not None]
 
 
@@ -73,12 +70,8 @@ def head_attention(run: Run, texts: Sequence[str], defects: Defects, length: int
     model, tokenizer = ExplainedModel(run), run.parts()[1]
     model.network.eval()
     encoded = encode_posts(tokenizer, list(texts), run.max_length)
-    types = encoded.get("token_type_ids")
     found: list[ArrayLike] = [np.zeros((0, 0))] * len(texts)
-    rows = [
-        TokenRow(torch.tensor(ids), torch.tensor(types[number]) if types is not None else None)
-        for number, ids in enumerate(encoded["input_ids"])
-    ]
+    rows = token_rows(encoded)
     lengths = [len(row.ids) for row in rows]
 
     def work(part: Sequence[int]) -> None:
@@ -88,5 +81,5 @@ def head_attention(run: Run, texts: Sequence[str], defects: Defects, length: int
             own = model.place(lengths[number], weights.shape[-1])
             found[number] = weights[place, own, own].float().cpu().numpy()
 
-    model.in_batches(sorted(range(len(rows)), key=lambda number: -lengths[number]), lengths, work, 0.25)
+    model.in_batches(lengths, work, 0.25)
     return found

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from explain.averages import Average, Floats, average
 from explain.welldunn import (
     COVERAGE_DEFECTS,
     COVERAGES,
@@ -33,6 +32,7 @@ from mhclf.config.run import RunConfig, short_name
 from mhclf.data.table import PostTable
 from mhclf.errors import DataError
 from mhclf.evaluation import classification_intervals, paired_bootstrap, scores
+from mhclf.evaluation.averages import Average, Floats, average
 from mhclf.training.saved import Run
 
 ALL = "all"

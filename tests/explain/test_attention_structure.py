@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import small_run
 
-from explain.averages import average
 from explain.structure import (
     attention_structure,
     effective_rank,
@@ -19,6 +18,7 @@ from explain.structure import (
 )
 from explain.structure_figure import structure_figure
 from mhclf.errors import ConfigError, RunError
+from mhclf.evaluation.averages import average
 
 POSTS = ["my knee hurts when the stairs are wet", "nobody saved me a seat at lunch, again!", "my boss called"]
 

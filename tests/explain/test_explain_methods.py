@@ -11,7 +11,7 @@ from explain import attribute
 from explain.attention import look, pooled_query
 from explain.attribution import METHODS
 from explain.coalitions import units_of
-from explain.model import ExplainedModel, Target, TokenRow
+from explain.model import ExplainedModel, Target
 from explain.perturbation import sentence_numbers
 from explain.reading import read_posts
 from explain.relevance import held_still
@@ -111,7 +111,7 @@ def test_cls_pooling_looks_from_the_first_token(trained_run):
     loaded = trained_run("bert", model=ModelConfig(pooling="cls"))
     model = ExplainedModel(loaded)
     (post,) = read_posts(loaded, POSTS[:1])
-    batch = model.batch([TokenRow(post.ids, post.types)])
+    batch = model.batch([post.row])
     with torch.no_grad():
         seen = look(model, batch)
     weights = seen.attentions[-1].mean(dim=1)
@@ -124,7 +124,7 @@ def test_layer_attentive_attention_is_weighted_by_the_contributions(trained_run)
     model = ExplainedModel(loaded)
     (post,) = read_posts(loaded, POSTS[:1])
     with torch.no_grad():
-        seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+        seen = look(model, model.batch([post.row]))
     shares = seen.aggregated.contributions[0].tolist()
     size = len(post.ids)
     received = [torch.full((size,), 1 / size)]
@@ -296,7 +296,7 @@ def test_smaller_batches_when_memory_runs_out(trained_run):
             raise torch.OutOfMemoryError("no memory")
         sizes.append(list(part))
 
-    model.in_batches(range(7), [10] * 7, work)
+    model.in_batches([10] * 7, work)
     assert [number for part in sizes for number in part] == list(range(7))
     assert max(map(len, sizes)) == 3
 
@@ -304,9 +304,9 @@ def test_smaller_batches_when_memory_runs_out(trained_run):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
 
     with pytest.raises(RunError, match="Memory ran out on one post"):
-        model.in_batches([0], [10], never)
+        model.in_batches([10], never)
     with pytest.raises(RuntimeError, match="other"):
-        model.in_batches([0], [10], lambda part: (_ for _ in ()).throw(RuntimeError("other")))
+        model.in_batches([10], lambda part: (_ for _ in ()).throw(RuntimeError("other")))
 
 
 def test_words_behind_the_cut_have_no_score_and_are_counted(encoder_folder, tiny_dataset, tmp_path):
@@ -365,7 +365,7 @@ def test_any_layer_and_head_can_be_asked(trained_run):
     model = ExplainedModel(loaded)
     (post,) = read_posts(loaded, POSTS[:1])
     with torch.no_grad():
-        seen = look(model, model.batch([TokenRow(post.ids, post.types)]))
+        seen = look(model, model.batch([post.row]))
     size = len(post.ids)
     for name, weights in (
         ("attention_layer1", seen.attentions[0][0].mean(dim=0)),
