@@ -14,9 +14,12 @@ from typing import Any
 
 from mhclf.config.command_line import hyphened, parse_settings, run_door
 from mhclf.config.generation import GenerationConfig
+from mhclf.config.generation_suite import generation_cells, read_generation_suite
 from mhclf.config.instruction import InstructionConfig
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
+
+HERE = Path(__file__).resolve().parent
 
 
 def main(argv: Sequence[str]) -> int:
@@ -112,7 +115,39 @@ def evaluate(argv: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt, "tune": tune, "eval": evaluate}
+def suite(argv: Sequence[str]) -> int:
+    """Carry out a suite of prompting runs; a kill loses nothing, the same command goes on. Writes its tables."""
+    parser = argparse.ArgumentParser(prog="generate.py suite", description=suite.__doc__)
+    add = parser.add_argument
+    add("--suite", required=True, help="name of a file in experiments/suites/generation")
+    add("--out", default="runs", help="folder of the run folders")
+    add("--limit", type=int, help="rows per split; the table then goes below --out")
+    add("--from-records", action="store_true", help="make the tables again from the committed records")
+    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    arguments = parser.parse_args(hyphened(argv))
+    config = read_generation_suite(HERE / "suites" / "generation", arguments.suite)
+    over = {"out": arguments.out, "limit": arguments.limit, "data_root": arguments.data_root}
+    cells = generation_cells(config, over)
+
+    from mhclf.generation.suite import ask_suite, write_tables
+    from mhclf.results.records import read_records
+
+    target = Path(arguments.out) / "quick" if arguments.limit else HERE
+    records = target / "results" / f"{config.name}.jsonl"
+    failed: list[str] = []
+    if not arguments.from_records:
+
+        def report(number: int, state: str) -> None:
+            print(f"[{number}/{len(cells)}] {state}", flush=True)
+
+        failed = ask_suite(cells, records, report)
+    command = f"python experiments/generate.py suite --suite {config.name}"
+    table = write_tables(target / "tables", config, read_records(records), command)
+    print(f"records: {records}\ntable:   {table}", *failed, sep="\n")
+    return 1 if failed else 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt, "tune": tune, "eval": evaluate, "suite": suite}
 
 
 if __name__ == "__main__":
