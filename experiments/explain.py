@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
     add("--seed", type=int, default=0, help="which posts, and what methods draw")
     add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
     add("--curves", action="store_true", help="also deletion and insertion curves; twice as slow")
+    add("--precision", default="fp32", choices=["fp32", "bf16"], help="of passes without gradients; bf16 is faster")
     add("--out", default="runs", help="suite: folder of the run folders")
     add("--from-records", action="store_true", help="suite: make the table again from the committed records")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
@@ -62,6 +63,7 @@ def one_run(arguments: argparse.Namespace) -> int:
         arguments.data_root,
         not arguments.no_faithfulness,
         arguments.curves,
+        arguments.precision,
     )
     console = rich.console.Console()
     console.print(to_rich(fidelity_table(found.records, found.counts)))
@@ -81,7 +83,9 @@ def suite(arguments: argparse.Namespace) -> int:
     cells = suite_cells(config, HERE / "recipes", {"out": arguments.out, "data_root": arguments.data_root})
     records = HERE / "results" / f"{config.name}.jsonl"
     if not arguments.from_records:
-        explain_suite(cells, records, arguments.methods.split(","), arguments.limit, arguments.data_root)
+        explain_suite(
+            cells, records, arguments.methods.split(","), arguments.limit, arguments.data_root, arguments.precision
+        )
     command = f"python experiments/explain.py --suite {config.name}"
     table = write_text(HERE / "tables" / f"{config.name}.md", suite_page(config, records, command))
     write_text(HERE / "tables" / f"{config.name}.tex", suite_latex(records))

@@ -13,7 +13,7 @@ from explain.attribution import Attribution
 from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
 from explain.faithfulness import faithfulness, random_sets
 from explain.methods import attribute
-from explain.model import ExplainedModel, Target
+from explain.model import ExplainedModel, Precision, Target
 from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
 from explain.plausibility import Cuts, fit_cuts, plausibility
 from explain.reading import ReadPost, read_posts
@@ -140,6 +140,7 @@ def explain_items(
     faithful: bool = True,
     curves: bool = False,
     second: Mapping[str, tuple[Span, ...]] | None = None,
+    precision: Precision = "fp32",
 ) -> Explained:
     """Attribute items by each method and measure plausibility and faithfulness.
 
@@ -159,6 +160,8 @@ def explain_items(
     second : mapping, optional
         Post id -> what a second annotator marked: held against the first one's marks as the method `SECOND`, the
         ceiling of plausibility.
+    precision : {'fp32', 'bf16'}
+        Of passes without gradients.
 
     Raises
     ------
@@ -180,9 +183,9 @@ def explain_items(
     chosen = [items[number] for number in kept]
     posts, golds = [posts[number] for number in kept], [golds[number] for number in kept]
     validation_posts, validation_golds = _read(run, validation)
-    model = ExplainedModel(run)
+    model = ExplainedModel(run, precision=precision)
     # Leave-one-out scores are needed by faithfulness, and may be asked for as a method, too.
-    left_out = _attribute(run, chosen, "occlusion", seed) if faithful or "occlusion" in methods else []
+    left_out = _attribute(run, chosen, "occlusion", seed, precision) if faithful or "occlusion" in methods else []
     sets = [
         random_sets(model, post, Target(item.label), seed=seed) if faithful else None
         for post, item in zip(posts, chosen, strict=True)
@@ -191,8 +194,8 @@ def explain_items(
     unconverged: dict[str, int] = {}
     for method in methods:
         logger.info("explain: %s, %d items", method, len(chosen))
-        own = left_out if method == "occlusion" else _attribute(run, chosen, method, seed)
-        before = _attribute(run, validation, method, seed)
+        own = left_out if method == "occlusion" else _attribute(run, chosen, method, seed, precision)
+        before = _attribute(run, validation, method, seed, precision)
         cuts = fit_cuts(*_marked(before, validation_posts, validation_golds))
         unconverged[method] = sum(item.converged is False for item in own)
         frames += [_attribution_row(item, found, method) for item, found in zip(chosen, own, strict=True)]
@@ -237,13 +240,19 @@ def _second_annotator(
     return rows
 
 
-def _attribute(run: Run, items: Sequence[Item], method: str, seed: int) -> list[Attribution]:
+def _attribute(run: Run, items: Sequence[Item], method: str, seed: int, precision: Precision) -> list[Attribution]:
     if not items:
         return []
     targets = [run.labels[item.label] for item in items]
     contexts = [item.context for item in items]
     return attribute(
-        run, [item.text for item in items], method, targets, contexts=contexts if any(contexts) else None, seed=seed
+        run,
+        [item.text for item in items],
+        method,
+        targets,
+        contexts=contexts if any(contexts) else None,
+        seed=seed,
+        precision=precision,
     )
 
 

@@ -19,6 +19,8 @@ from mhclf.training.saved import Run
 Removal = Literal["mask", "delete"]
 """How a word is taken out: its tokens become mask tokens, or they leave the sequence."""
 
+Precision = Literal["fp32", "bf16"]
+
 Floats = npt.NDArray[np.float64]
 
 _STEP = 8
@@ -47,11 +49,14 @@ class ExplainedModel:
     tokens_at_once : int
         Tokens, padding included, in one forward pass without gradients; a quarter of it with gradients. Halved, down
         to one row, when memory runs out.
+    precision : {'fp32', 'bf16'}
+        Of passes without gradients, of which word-set methods and faithfulness make thousands.
     """
 
-    def __init__(self, run: Run, tokens_at_once: int = 16384) -> None:
+    def __init__(self, run: Run, tokens_at_once: int = 16384, precision: Precision = "fp32") -> None:
         self.run = run
         self.tokens_at_once = tokens_at_once
+        self.precision = precision
 
     @property
     def network(self) -> ClassifierNetwork:
@@ -106,7 +111,9 @@ class ExplainedModel:
         found: list[Tensor] = [torch.empty(0)] * len(rows)
 
         def read(part: Sequence[int]) -> None:
-            outputs = self.network(self.batch([rows[number] for number in part])).logits.float().cpu()
+            batch = self.batch([rows[number] for number in part])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                outputs = self.network(batch).logits.float().cpu()
             for number, output in zip(part, outputs, strict=True):
                 found[number] = output
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from explain.attribution import METHODS
 from explain.fidelity import CORE_METHODS, SECOND, Explained, Item, explain_items, items_of
 from explain.figures import fidelity_heat_map
+from explain.model import Precision
 from explain.page import cards, write_explanations
 from explain.summary import (
     FidelityRecord,
@@ -78,6 +79,7 @@ def explain_run(
     data_root: str | None = None,
     faithful: bool = True,
     curves: bool = False,
+    precision: Precision = "fp32",
 ) -> RunFidelity:
     """Explain the rows of a run that experts marked, and measure the explanations.
 
@@ -98,6 +100,8 @@ def explain_run(
         Measure faithfulness, too.
     curves : bool
         And the deletion and insertion curves.
+    precision : {'fp32', 'bf16'}
+        Of passes without gradients; kept in `fidelity.json`.
 
     Returns
     -------
@@ -119,7 +123,9 @@ def explain_run(
     items = items_of(run, prepared.table.part(split), limit, seed)
     validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
     second = second_spans(config.data, prepared.table, config.data_root)
-    found = explain_items(run, items, validation, chosen_methods(run, methods), seed, faithful, curves, second)
+    found = explain_items(
+        run, items, validation, chosen_methods(run, methods), seed, faithful, curves, second, precision
+    )
     identity = {
         "run": folder.name,
         "dataset": prepared.table.config.name,
@@ -129,7 +135,7 @@ def explain_run(
     }
     records = summarise(found.numbers, identity)
     gold = dict(zip(prepared.table.frame["id"].astype(str), map(_named, prepared.table.gold_names()), strict=True))
-    counts = _counts(found)
+    counts = _counts(found) | {"precision": precision}
     _write(run, records, counts, found, items, gold)
     return RunFidelity(folder, tuple(records), counts)
 

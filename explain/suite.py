@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from explain.model import Precision
 from explain.run import RunFidelity, best_method, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers
 from explain.tables import fidelity_table, split_table
@@ -22,7 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 def explain_suite(
-    cells: Sequence[RunConfig], records: Path, methods: Sequence[str], limit: int, data_root: str | None
+    cells: Sequence[RunConfig],
+    records: Path,
+    methods: Sequence[str],
+    limit: int,
+    data_root: str | None,
+    precision: Precision = "fp32",
 ) -> None:
     """Train and explain every cell that is not yet, and write the text-free records after each.
 
@@ -31,7 +37,7 @@ def explain_suite(
     cells : sequence of RunConfig
     records : Path
         The committed file; cells of earlier runs that are not in the suite leave it.
-    methods, limit, data_root
+    methods, limit, data_root, precision
         As in `explain_run`.
     """
     found: list[RunFidelity] = []
@@ -40,7 +46,7 @@ def explain_suite(
         if (outcome.folder / "fidelity.jsonl").is_file():
             fidelity = read_run_fidelity(outcome.folder)
         else:
-            fidelity = explain_run(outcome.folder, methods, limit, data_root=data_root)
+            fidelity = explain_run(outcome.folder, methods, limit, data_root=data_root, precision=precision)
         found.append(fidelity)
         logger.info("[%d/%d] %s explained", number, len(cells), outcome.folder)
         write_text(records, "".join(_line(item) for item in found))

@@ -65,6 +65,8 @@ def _notes(records: Sequence[FidelityRecord], counts: Mapping[str, object]) -> t
         f"Behind the cut at max_length: {counts['marked_words_unread']} marked words, and all of the evidence of "
         f"{counts['unread_rationales']} items, which are left out.",
     ]
+    if counts.get("precision") == "bf16":
+        notes.append("Passes without gradients (word-set methods, faithfulness) in bf16.")
     unconverged = counts.get("not_converged")
     if isinstance(unconverged, dict) and any(unconverged.values()):
         listed = ", ".join(f"{method.replace('_', ' ')} {count}" for method, count in unconverged.items() if count)
