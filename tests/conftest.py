@@ -7,6 +7,9 @@ from pathlib import Path
 # Before torch is imported anywhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Processes that share the cores do more with a thread each.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from support import build_encoder_folder, write_tiny_dataset
