@@ -1,6 +1,7 @@
 """Strategies carried out against a scripted backend: what is asked, voted, kept, and asked again."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,6 +232,27 @@ def test_a_damaged_cache_says_so(tmp_path: Path) -> None:
     cache.put("a", Said("x", True, 1))
     cache.put("b", Chances((-1.0,), (2,)))
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == (Said("x", True, 1), Chances((-1.0,), (2,)), None)
+
+
+def test_a_cache_that_fails_later_says_so(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    cache.close()
+    for act in (lambda: cache.get("a"), lambda: cache.put("a", Said("x", True, 1))):
+        with pytest.raises(RunError, match=r"answers\.sqlite: the cache of answers cannot be used"):
+            act()
+
+
+def test_several_jobs_use_one_cache_at_once(tmp_path: Path) -> None:
+    def work(job: int) -> int:
+        cache = AnswerCache(tmp_path / "answers.sqlite")
+        for number in range(40):
+            cache.put(f"{number}", Said(f"{number}", True, job))
+        found = sum(cache.get(f"{number}") is not None for number in range(40))
+        cache.close()
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [40] * 8
 
 
 def test_votes() -> None:
