@@ -17,6 +17,7 @@ from mhclf.data.load import load_table
 from mhclf.errors import ConfigError
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
+from mhclf.generation.tables import answer_table
 from mhclf.results.records import ResultRecord
 from mhclf.training.run import run as train
 
@@ -253,6 +254,24 @@ def test_the_published_rule_speaks_of_the_files_values(tiny_dataset: Path, tmp_p
     )
     outcome = run_prompts(config, backend=ScriptedBackend(lambda request: "homework"))
     assert set(pd.read_parquet(outcome.folder / "predictions.parquet")["prediction"]) == {"the job"}
+
+
+def test_answers_without_a_post_show_the_bias(tiny_dataset: Path, tiny_multilabel: Path, tmp_path: Path) -> None:
+    backend = ScriptedBackend(lambda request: np.log([0.2, 0.7, 0.1]).tolist())
+    config = GenerationConfig(data=str(tiny_dataset), out=str(tmp_path), strategy="prior_only")
+    frame = pd.read_parquet(run_prompts(config, backend=backend).folder / "predictions.parquet")
+    # One question, asked once for all posts.
+    assert len(backend.asked) == 1
+    gold = [f"{(frame['gold'] == name).mean():.3f}" for name in LABELS]
+    assert answer_table(frame).rows == (
+        ("body", gold[0], "0.000", "0.200"),
+        ("work", gold[1], "1.000", "0.700"),
+        ("people", gold[2], "0.000", "0.100"),
+    )
+    several = ScriptedBackend(lambda request: (-0.1, -3.0) if "body" in request.turns[0].text else (-3.0, -0.1))
+    outcome = run_prompts(replace(config, data=str(tiny_multilabel)), backend=several)
+    table = answer_table(pd.read_parquet(outcome.folder / "predictions.parquet"))
+    assert [row[2] for row in table.rows] == ["1.000", "0.000", "0.000"]
 
 
 def test_posts_are_cut_and_counted(tiny_dataset: Path, tmp_path: Path) -> None:
