@@ -2,8 +2,12 @@
 
 python experiments/generate.py prompt --data demo --strategy zero_shot --limit 20
 python experiments/generate.py prompt --data demo --strategy chain_of_thought --labels.by parse --explain true
+python experiments/generate.py prompt --data demo --strategy prior_only      (what the model answers without a post)
 python experiments/generate.py prompt --data demo --backend endpoint --endpoint.url http://localhost:8000/v1
                                       --endpoint.model NAME --labels.by parse
+python experiments/generate.py tune --data demo --limit 20
+python experiments/generate.py eval --run DIR
+python experiments/generate.py suite --suite strategies --limit 5
 """
 
 import argparse
@@ -44,11 +48,12 @@ def prompt(argv: Sequence[str]) -> int:
 
     arguments = parse_settings(argv, GenerationConfig, __doc__ or "", add)
 
+    import pandas as pd
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from mhclf.generation.run import run_prompts
-    from mhclf.generation.tables import generation_table
+    from mhclf.generation.tables import answer_table, generation_table
     from mhclf.results.tables import to_rich
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -64,6 +69,7 @@ def prompt(argv: Sequence[str]) -> int:
 
         outcome = run_prompts(arguments.config, arguments.extra["overwrite"], show)
     Console().print(to_rich(generation_table(outcome.records)))
+    Console().print(to_rich(answer_table(pd.read_parquet(outcome.folder / "predictions.parquet"))))
     again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
     print(f"run folder: {outcome.folder}{again}")
     return 0

@@ -70,7 +70,10 @@ class SplitsConfig:
 
 @dataclass(frozen=True)
 class PromptConfig:
-    """Words for generation: the question and, per label, how it is said and described."""
+    """Words for generation: the question and, per label, how it is said and described.
+
+    `{context}` in the question stands for the row's context, where that is what was asked about the post.
+    """
 
     question: str = ""
     label_words: dict[str, str] = field(default_factory=dict)
@@ -167,6 +170,8 @@ class DatasetConfig:
                 raise ConfigError(
                     f"'{label}' is named under risk or prompt but is none of the labels {', '.join(names)}."
                 )
+        if "{context}" in self.prompt.question and not self.columns.context:
+            raise ConfigError("prompt: question: asks for {context}, but 'columns' name no context.")
         if set(self.risk.high) == set(names):
             raise ConfigError("risk: high: names every label. Name those of high risk only.")
 

@@ -109,6 +109,10 @@ class LabelsConfig:
     def __post_init__(self) -> None:
         if self.by != "score" and (self.prior != "none" or self.fit != "none"):
             raise ConfigError("labels: prior and fit need probabilities. Use --labels.by score.")
+        if self.by != "score" and self.length != "sum":
+            raise ConfigError("labels: length is of scored labels. Leave it out, or use --labels.by score.")
+        if self.by == "run" and (self.form != "words" or self.questions == "joint"):
+            raise ConfigError("labels: by run, nothing is asked for the label. Leave out --labels.form and .questions.")
         if (self.by == "run") != bool(self.run):
             raise ConfigError("labels: --labels.by run and --labels.run DIR belong together.")
         if self.by != "parse" and self.questions == "joint":

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from mhclf.config.generation import GenerationConfig
 from mhclf.errors import ConfigError
 from mhclf.generation.cache import AnswerCache, answer_all
@@ -46,22 +44,30 @@ class Asker:
 
     def decide(self, posts: Sequence[Post]) -> list[Decision]:
         """Return a decision for each post, explained where the configuration asks for it."""
+        decisions = self.label(posts)
+        return self.explain(posts, decisions) if self.config.explain else decisions
+
+    def label(self, posts: Sequence[Post]) -> list[Decision]:
+        """Return a decision for each post, without explanation."""
         said = self._earlier_steps(posts)
         last = len(self.prompter.steps) - 1
         turns = [
             [self.prompter.turns(last, post, sample) for sample in samples]
             for post, samples in zip(posts, said, strict=True)
         ]
-        decisions = self._scored(turns, said) if self.config.labels.by == "score" else self._parsed(turns, said)
-        if not self.config.explain:
-            return decisions
-        return self._explained([samples[0] for samples in turns], decisions)
+        if self.config.labels.by != "score":
+            return self._parsed(turns, said)
+        priors = self._priors(posts) if self.config.labels.prior == "subtract" else [0.0] * len(posts)
+        return self._scored(turns, said, priors)
 
     def explain(self, posts: Sequence[Post], decisions: Sequence[Decision]) -> list[Decision]:
-        """Return decisions that were made elsewhere with the model's explanations of them."""
-        said = self._earlier_steps(posts)
+        """Return decisions with the model's explanations of them: of what was decided in the end."""
+        # Of several samples the explanation goes on from one that came to the decision.
+        said = [decision.said[decision.agreeing] for decision in decisions if decision.said]
+        if len(said) < len(posts):
+            said = [samples[0] for samples in self._earlier_steps(posts)]
         last = len(self.prompter.steps) - 1
-        turns = [self.prompter.turns(last, post, samples[0]) for post, samples in zip(posts, said, strict=True)]
+        turns = [self.prompter.turns(last, post, earlier) for post, earlier in zip(posts, said, strict=True)]
         return self._explained(turns, decisions)
 
     def _earlier_steps(self, posts: Sequence[Post]) -> list[list[dict[str, str]]]:
@@ -84,25 +90,27 @@ class Asker:
                     sample[step.name] = next(answers).text.strip()
         return said
 
-    def _scored(self, turns: list[list[Turns]], said: list[list[dict[str, str]]]) -> list[Decision]:
+    def _scored(
+        self, turns: list[list[Turns]], said: list[list[dict[str, str]]], priors: Sequence[Floats | float]
+    ) -> list[Decision]:
         choices = self.prompter.question.answers
         chances = iter(self._chances([Choose(one, choices) for samples in turns for one in samples]))
         length = self.config.labels.length
-        prior = self._prior() if self.config.labels.prior == "subtract" else np.zeros(len(choices))
         decisions = []
-        for samples, texts in zip(turns, said, strict=True):
+        for samples, texts, prior in zip(turns, said, priors, strict=True):
             found = [next(chances) for _ in samples]
             scores = [normalised(item.log_probabilities, item.tokens, length) - prior for item in found]
             decisions.append(decide_by_scores(scores, texts if len(self.prompter.steps) > 1 else ()))
         return decisions
 
-    def _prior(self) -> Floats:
-        """Return the scores of the answers where the prompt holds no post."""
+    def _priors(self, posts: Sequence[Post]) -> list[Floats]:
+        """Return for each post the scores of the answers where the prompt holds none, but the same question."""
         if len(self.prompter.steps) > 1:
             raise ConfigError("labels: prior: 'subtract' needs a strategy of one step. Use zero_shot or few_shot.")
-        turns = self.prompter.turns(0, Post(NO_POST), {})
-        found = self._chances([Choose(turns, self.prompter.question.answers)])[0]
-        return normalised(found.log_probabilities, found.tokens, self.config.labels.length)
+        question = self.prompter.question
+        empty = [Post(NO_POST, post.context if question.reads_context else "") for post in posts]
+        found = self._chances([Choose(self.prompter.turns(0, post, {}), question.answers) for post in empty])
+        return [normalised(item.log_probabilities, item.tokens, self.config.labels.length) for item in found]
 
     def _parsed(self, turns: list[list[Turns]], said: list[list[dict[str, str]]]) -> list[Decision]:
         question = self.prompter.question
@@ -131,7 +139,7 @@ class Asker:
         waiting: list[int] = []
         asks = []
         for number, (one, decision) in enumerate(zip(turns, decisions, strict=True)):
-            given = explanation_of(decision.said[0].get(LABEL, "")) if decision.said else ""
+            given = explanation_of(decision.said[decision.agreeing].get(LABEL, "")) if decision.said else ""
             # Of yes-or-no questions only a yes has something to explain.
             denied = self.prompter.question.label is not None and decision.options != (0,)
             if given or decision.options is None or denied:

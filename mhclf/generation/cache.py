@@ -36,14 +36,23 @@ class AnswerCache:
 
     def get(self, key: str) -> Answer | None:
         """Return the answer under a key."""
-        row = self._connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        row = self._run("SELECT answer FROM answers WHERE key = ?", key).fetchone()
         return _read(row[0], self.path) if row else None
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer."""
         content = {"kind": type(answer).__name__, **asdict(answer)}
         text = json.dumps(content, ensure_ascii=False)
-        self._connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", key, text)
+
+    def _run(self, command: str, *values: str) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(command, values)
+        except sqlite3.Error as error:
+            raise RunError(
+                f"{self.path}: the cache of answers cannot be used ({error}). Free space on the disk, or remove the "
+                "file: what it held is asked again."
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -76,7 +85,8 @@ def answer_all(
     on_answer : callable, optional
         Called with the number of requests that an answer settles.
     """
-    keys = [request_key(backend.identity, request) for request in requests]
+    identity = backend.identity
+    keys = [request_key(identity, request) for request in requests]
     counts: dict[str, int] = {}
     for key in keys:
         counts[key] = counts.get(key, 0) + 1

@@ -23,13 +23,16 @@ class Decision:
     options : tuple of int, or None
         The decided answers; None where no answer could be read.
     probabilities : tuple of float, or None
-        Of each answer: from likelihoods, or the share of votes. None where neither is there.
+        Of each answer: from likelihoods, or the share of several votes. None where neither is there: one parsed
+        answer has none.
     parsers : tuple of str
         Which rule read each sample; `scored` for likelihoods.
     scores : tuple of float, or None
         The log-probabilities behind them, of the first sample.
     said : tuple of dict
         Step -> text, one a sample.
+    agreeing : int
+        Number of the first sample that says what was decided; 0 where none does.
     explanation : str
     """
 
@@ -38,6 +41,7 @@ class Decision:
     parsers: tuple[str, ...]
     scores: tuple[float, ...] | None = None
     said: tuple[dict[str, str], ...] = ()
+    agreeing: int = 0
     explanation: str = field(default="", compare=False)
 
 
@@ -64,8 +68,9 @@ def decide_by_scores(samples: Sequence[Floats], said: Sequence[dict[str, str]] =
     if len(samples) > 1:
         shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(samples)
     best = int(np.lexsort((probabilities.mean(axis=0), shares))[-1])
+    agreeing = int((probabilities.argmax(axis=1) == best).argmax())
     return Decision(
-        (best,), tuple(shares.tolist()), ("scored",) * len(samples), tuple(samples[0].tolist()), tuple(said)
+        (best,), tuple(shares.tolist()), ("scored",) * len(samples), tuple(samples[0].tolist()), tuple(said), agreeing
     )
 
 
@@ -102,7 +107,9 @@ def decide_by_votes(
         options = tuple(int(number) for number in np.flatnonzero(shares >= 0.5 - 1e-9))
     else:
         options = (int(shares.argmax()),)
-    return Decision(options, tuple(shares.tolist()), tuple(parsers), None, tuple(said))
+    probabilities = tuple(shares.tolist()) if len(votes) > 1 else None
+    agreeing = votes.index(options) if options in votes else 0
+    return Decision(options, probabilities, tuple(parsers), None, tuple(said), agreeing)
 
 
 def fit_on_validation(

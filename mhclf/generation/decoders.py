@@ -40,7 +40,7 @@ class Decoder:
     name : str
         Short and portable: never a path of one machine.
     sha256 : str
-        Of its weights (and its adapter's), '' for a hub name.
+        Of its weights (and its adapter's); for a hub name the commit.
     model : PreTrainedModel
         In evaluation mode.
     tokenizer : PreTrainedTokenizerBase
@@ -87,7 +87,8 @@ def load_decoder(name: str = "smollm2", dtype: torch.dtype = torch.float32, adap
             f"model: '{name}' cannot be loaded ({first}). Built-in names: {', '.join(EMBEDDED)}; else give a folder "
             "saved by transformers, a .gguf file, or the name of a model on the hub."
         ) from error
-    sha256 = _weights_hash(Path(location), gguf)
+    # Of a model from the hub the hash is its commit: weights behind a name may change.
+    sha256 = _weights_hash(Path(location), gguf) or str(getattr(config, "_commit_hash", None) or "")
     if adapter:
         model = _with_adapter(model, adapter)
         sha256 = hashlib.sha256(f"{sha256}+{_adapter_hash(Path(adapter))}".encode()).hexdigest()
@@ -168,7 +169,7 @@ def _unpack(file: Path, folder: Path) -> None:
 def _weights_hash(folder: Path, gguf: str) -> str:
     if gguf:
         return file_sha256(folder / gguf)
-    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")) if folder.is_dir() else []
     if len(files) == 1:
         return file_sha256(files[0])
     return hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest() if files else ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -37,6 +38,12 @@ class EndpointBackend:
 
     def __init__(self, config: EndpointConfig) -> None:
         self.config = config
+        self._stopped = threading.Event()
+        if "@" in config.url.partition("//")[2].partition("/")[0]:
+            raise ConfigError(
+                f"endpoint: url: it holds a name or password, which would be written into the run folder. Put the key "
+                f"into ${config.key_variable}."
+            )
         self._key = os.environ.get(config.key_variable, "")
         if "\n" in self._key or not self._key.isascii():
             raise ConfigError(f"endpoint: ${config.key_variable} holds a line break or a letter outside ASCII.")
@@ -67,6 +74,7 @@ class EndpointBackend:
         RunError
             If a request fails for good. Those under way are waited for, and yielded before.
         """
+        self._stopped.clear()
         pool = ThreadPoolExecutor(self.config.concurrent)
         try:
             # A few ahead of those under way, so that an error does not leave thousands behind it.
@@ -91,6 +99,8 @@ class EndpointBackend:
             if failed is not None:
                 raise failed
         finally:
+            # Ctrl-C waits for what is under way, not for its further tries.
+            self._stopped.set()
             pool.shutdown(cancel_futures=True)
 
     def _ask(self, request: Request) -> Said:
@@ -106,7 +116,8 @@ class EndpointBackend:
                         f"{self.config.url}: no usable answer after {attempt + 1} tries; the last: {error}. What was "
                         "answered is kept: the same command goes on."
                     ) from error
-                time.sleep(min(max(pause, error.seconds), _LONGEST_WAIT))
+                if self._stopped.wait(min(max(pause, error.seconds), _LONGEST_WAIT)):
+                    raise RunError(f"{self.config.url}: stopped while waiting for an answer.") from error
                 pause *= 2
         raise AssertionError("the loop returns or raises")
 
@@ -162,6 +173,9 @@ def _read(body: bytes, chat: bool) -> Said:
         content = json.loads(body)
         choice = content["choices"][0]
         text = choice["message"]["content"] if chat else choice["text"]
+        # A server that declines, or thought until its limit, has answered: with nothing that can be read.
+        if text is None and choice.get("finish_reason") in {"content_filter", "length"}:
+            text = ""
         finished = choice.get("finish_reason") != "length"
         tokens = int((content.get("usage") or {}).get("completion_tokens") or 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:

@@ -48,8 +48,10 @@ def instructions_of(backend: LocalBackend, table: PostTable, explained: bool, po
     for question in questions_of(config, LabelsConfig(), wording):
         prompter = Prompter(strategy, question, config.language)
         explanations = table.frame["explanation"].astype(str)
-        for row, (text, explanation) in enumerate(zip(table.texts, explanations, strict=True)):
-            turns = prompter.turns(0, Post(backend.shorten(text, post_tokens)), {})
+        contexts = table.contexts or [""] * len(table)
+        for row, (text, context, explanation) in enumerate(zip(table.texts, contexts, explanations, strict=True)):
+            post = Post(backend.shorten(text, post_tokens), backend.shorten(context, post_tokens))
+            turns = prompter.turns(0, post, {})
             answer = question.gold_answer(table.targets[row].tolist(), wording)
             behind = prompter.opening(answer)[len(answer) :]
             rest = f"{behind} {explanation}" if explained and explanation and question.label is None else ""

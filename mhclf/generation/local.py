@@ -1,5 +1,6 @@
 """A backend on this machine: batched generation and scoring with a transformers model."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import transformers
 from torch import Tensor
 from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
 
+from mhclf.errors import ConfigError
 from mhclf.generation.decoders import Decoder
 from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
 
@@ -65,6 +67,7 @@ class LocalBackend:
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield answers batch by batch, longest prompts first: what does not fit in memory fails at once."""
         prompts = [self._ids(self.prompt(request.turns, request.opening)) for request in requests]
+        self._check_length(requests, prompts)
         order = sorted(range(len(requests)), key=lambda number: -len(prompts[number]))
         kinds: dict[object, list[int]] = {}
         for number in order:
@@ -76,6 +79,21 @@ class LocalBackend:
                 chosen = numbers[start : start + self.batch_size]
                 batch = [requests[number] for number in chosen]
                 yield from zip(chosen, self._batch(batch, [prompts[number] for number in chosen]), strict=True)
+
+    def _check_length(self, requests: Sequence[Request], prompts: Sequence[list[int]]) -> None:
+        """Refuse prompts that are longer than what the model reads, before the first is asked."""
+        limit = getattr(self.decoder.model.config, "max_position_embeddings", None)
+        if not isinstance(limit, int):
+            return
+        longest = 0
+        for request, prompt in zip(requests, prompts, strict=True):
+            new = request.max_new_tokens if isinstance(request, Ask) and not self.decoder.encodes else 0
+            longest = max(longest, len(prompt) + new)
+        if longest > limit:
+            raise ConfigError(
+                f"{self.decoder.name}: reads {limit} tokens, the longest prompt with its answer has {longest}. "
+                "Lower --post-tokens, --max-new-tokens or --shots."
+            )
 
     @torch.inference_mode()
     def _batch(self, requests: Sequence[Request], prompts: Sequence[list[int]]) -> list[Answer]:
@@ -96,7 +114,9 @@ class LocalBackend:
         ids, mask = self._padded(prompts)
         processors = LogitsProcessorList()
         if asks[0].temperature > 0:
-            processors.append(SeededSampling(asks[0].temperature, [ask.seed for ask in asks]))
+            # The prompt is part of the seed: with the same noise for all posts their samples would err together.
+            seeds = [_seed(ask.seed, prompt) for ask, prompt in zip(asks, prompts, strict=True)]
+            processors.append(SeededSampling(asks[0].temperature, seeds))
         model: Any = self.decoder.model
         ends = _end_tokens(self.decoder)
         found = model.generate(
@@ -163,13 +183,13 @@ class LocalBackend:
         ids, mask = self._padded(prompts)
         hidden = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
         owners = [row for row, request in enumerate(requests) for _ in request.choices]
-        # The decoder begins with its own start token; the end token is left out, as for causal models.
+        # The decoder begins with its own start token; the end token is left out where it can be, as for causal models.
         tokenizer = self.decoder.tokenizer
-        choices = [
-            [token for token in tokenizer(choice)["input_ids"] if token != tokenizer.eos_token_id]
-            for request in requests
-            for choice in request.choices
-        ]
+        end = tokenizer.eos_token_id
+        choices = []
+        for request in requests:
+            own = [[token for token in tokenizer(choice)["input_ids"] if token != end] for choice in request.choices]
+            choices += [choice + [end] * _nested(own) for choice in own]
         width = max(map(len, choices))
         targets = torch.full((len(choices), width), IGNORED, device=self._device)
         for row, choice in enumerate(choices):
@@ -198,9 +218,7 @@ class LocalBackend:
         while shared < len(prompt) and all(len(ids) > shared + 1 and ids[shared] == prompt[shared] for ids in whole):
             shared += 1
         rest = [ids[shared:] for ids in whole]
-        nested = any(a is not b and b[: len(a)] == a for a in rest for b in rest)
-        end = [self.decoder.tokenizer.eos_token_id] if nested else []
-        return prompt[:shared], [choice + end for choice in rest]
+        return prompt[:shared], [choice + [self.decoder.tokenizer.eos_token_id] * _nested(rest) for choice in rest]
 
     def _padded(self, prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
         """Return ids and mask; an encoder is padded on the right, a causal model on the left."""
@@ -235,6 +253,16 @@ class SeededSampling(LogitsProcessor):
         # Gumbel noise is minus the logarithm of an exponential draw.
         draws = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=one) for one in self.generators])
         return scores.float() / self.temperature - draws.log().to(scores.device)
+
+
+def _seed(seed: int, prompt: Sequence[int]) -> int:
+    """Return the seed of one request's noise."""
+    return int.from_bytes(hashlib.sha256(repr((seed, list(prompt))).encode()).digest()[:8], "big") >> 1
+
+
+def _nested(choices: Sequence[list[int]]) -> bool:
+    """Return whether a choice is the beginning of another one."""
+    return any(a is not b and b[: len(a)] == a for a in choices for b in choices)
 
 
 def _end_tokens(decoder: Decoder) -> set[int]:

@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.data.audit import leaks_of
 from mhclf.data.load import load_table
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
@@ -238,7 +239,8 @@ def _read_table(folder: Path, data_root: str | None) -> tuple[GenerationConfig, 
         raise RunError(f"{folder}: holds no generations.jsonl. Give the folder that generate.py prompt printed.")
     config = from_mapping(GenerationConfig, read_yaml(folder / "config.yaml"), str(folder / "config.yaml"))
     table = load_table(config.data, data_root=data_root or config.data_root, mask=config.mask)
-    return config, table
+    # As in the run: no train explanation of a post that is scored.
+    return config, leaks_of(table, "drop")[0]
 
 
 def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray[np.int64]]:

@@ -12,14 +12,23 @@ REASONING = "Reasoning:"
 """What stands between label and explanation in IMHI's form."""
 
 _MARKER = re.compile(
-    r"(?:final answer|answer|label|verdict|decision|答案|标签|判断)\s*(?:is|are|=|:|：|是|为)+\s*(?P<rest>[^\n。]+)",
+    r"(?:answers?|labels?|verdict|decision|答案|标签|判断)\s*(?:is|are|=|:|：|是|为)+\s*(?P<rest>[^\n。]+)",
     re.IGNORECASE,
 )
 _NEGATORS = re.compile(
-    r"(?:\b(?:no|not|never|without|neither|nor|cannot|rather than|instead of)|n['’]t)\b(?:\s+\w+){0,3}\s*$"
+    r"(?:\b(?:no|not|never|without|neither|nor|cannot|rather than|instead of)|n['’]t)\b(?:\s+(?!but\b)\w+){0,3}\s*$"
     r"|(?:不|没|无|未)\w{0,4}\s*$",
     re.IGNORECASE,
 )
+# "no" before a noun is no answer ("has no friends"); nor is a Chinese sign inside a word (是 in 可是).
+_ANSWERS_ONLY_ALONE = {
+    "no": re.compile(
+        r"(?<![\w'’])no(?!\w)(?!\s+(?!because|since|as|the|this|that|there|it|he|she|they|based|but)\w)", re.IGNORECASE
+    ),
+    "是": re.compile(r"(?<!\w)是的?(?!\w)"),
+    "否": re.compile(r"(?<!\w)(?:否|不是)(?!\w)"),
+    "无": re.compile(r"(?<!\w)无(?!\w)"),
+}
 _NONE = re.compile(r"^\W*(?:none|none of (?:them|these|the above)|no label|无|都不符合|没有)\b\W*", re.IGNORECASE)
 
 
@@ -87,21 +96,25 @@ def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
     spans = [
         (match.start(), match.end(), number)
         for number, word in enumerate(words)
-        for match in re.finditer(_whole(word), text, re.IGNORECASE)
+        for match in _whole(word).finditer(text)
     ]
+    # A negator inside another label ("no causes", 自杀未遂) negates nothing behind it.
+    blank = "".join(";" if any(a <= place < b for a, b, _ in spans) else sign for place, sign in enumerate(text))
     found = {
         number
         for start, end, number in spans
         if not any(a <= start and end <= b and (a, b) != (start, end) for a, b, _ in spans)
-        and not _NEGATORS.search(text[:start])
+        and not _NEGATORS.search(blank[:start])
     }
     return tuple(sorted(found))
 
 
-def _whole(word: str) -> str:
+def _whole(word: str) -> re.Pattern[str]:
     """Return a pattern of a word that is not part of a longer one; Chinese has no spaces between words."""
+    if word.casefold() in _ANSWERS_ONLY_ALONE:
+        return _ANSWERS_ONLY_ALONE[word.casefold()]
     chinese = any("\u4e00" <= letter <= "\u9fff" for letter in word)
-    return re.escape(word) if chinese else rf"(?<!\w){re.escape(word)}(?!\w)"
+    return re.compile(re.escape(word) if chinese else rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
 
 
 def _json(text: str, question: Question) -> tuple[int, ...] | None:
@@ -139,7 +152,8 @@ def _marker(text: str, question: Question) -> tuple[int, ...] | None:
     matches = list(_MARKER.finditer(text))
     if not matches:
         return None
-    rest = matches[-1]["rest"]
+    # Several answers may stand on lines of their own.
+    rest = text[matches[-1].start("rest") :] if question.joint else matches[-1]["rest"]
     for rule in (_exact, _letter, _mention):
         found = rule(rest, question)
         if found is not None:

@@ -88,9 +88,10 @@ class Prompter:
         return {
             "introduction": self._introduction(),
             "examples": "".join(self._example(example) for example in self.examples),
+            "before": self._before(post.context),
             "source": self._source(post.text, post.context),
             "post": post.text,
-            "question": self.question.text,
+            "question": self.question.asked(post.context),
             "options": self.question.options(self.wording),
             "constraint": self.question.constraint(self.wording),
             "cues": self.wording.cues.format(cues=self.wording.separator.join(words))
@@ -104,11 +105,14 @@ class Prompter:
         expert = self.wording.expert if self.context in {"expert", "both"} else ""
         return platform + expert
 
-    def _source(self, text: str, context: str) -> str:
+    def _before(self, context: str) -> str:
+        if not context or self.question.reads_context:
+            return ""
         # `replace`, not `format`: posts hold braces.
-        template = self.wording.source_with_context if context else self.wording.source
-        before, _, after = template.partition("{post}")
-        return before.replace("{context}", context) + text + after
+        return self.wording.before.replace("{context}", context)
+
+    def _source(self, text: str, context: str) -> str:
+        return self._before(context) + self.wording.source.replace("{post}", text)
 
     def _example(self, example: Example) -> str:
         answer = example.answer
@@ -117,7 +121,7 @@ class Prompter:
         before, _, rest = self.wording.example.partition("{source}")
         middle, _, after = rest.partition("{answer}")
         source = self._source(example.text, example.context)
-        return before + source + middle.replace("{question}", self.question.text) + answer + after
+        return before + source + middle.replace("{question}", self.question.asked(example.context)) + answer + after
 
 
 def check_language(strategy: Strategy, name: str, language: str) -> None:
@@ -135,8 +139,15 @@ def with_overrides(strategy: Strategy, config: GenerationConfig) -> tuple[int, i
     Raises
     ------
     ConfigError
-        If several samples are asked for of a strategy that does not sample.
+        If several samples are asked for of a strategy that does not sample, or a setting would change nothing.
     """
+    name = config.strategy
+    if config.shots and not strategy.uses("examples"):
+        raise ConfigError(f"shots: '{name}' has no place for examples. Use --strategy few_shot.")
+    if config.context != "none" and not strategy.uses("introduction"):
+        raise ConfigError(f"context: '{name}' has no place for it. Leave it out, or use --strategy zero_shot.")
+    if not strategy.reads_post and (config.explain or config.labels.prior == "subtract"):
+        raise ConfigError(f"'{name}' shows no post: leave out --explain and --labels.prior, or use another strategy.")
     shots = strategy.shots if config.shots is None else config.shots
     samples = strategy.samples if config.samples is None else config.samples
     if samples > 1 and strategy.temperature == 0:

@@ -8,6 +8,8 @@ from mhclf.errors import ConfigError
 from mhclf.generation.wording import Wording
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CONTEXT = "{context}"
+"""Stands in a question for the context of the row, where that is what is asked about the post."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Question:
     Attributes
     ----------
     text : str
+        `CONTEXT` in it stands for the context of the row.
     words : tuple of str
         The possible answers in words.
     answers : tuple of str
@@ -35,6 +38,15 @@ class Question:
     descriptions: tuple[str, ...]
     label: int | None = None
     joint: bool = False
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether the rows' contexts are part of the question, not something said before the post."""
+        return CONTEXT in self.text
+
+    def asked(self, context: str) -> str:
+        """Return the question as it is asked about a row."""
+        return self.text.replace(CONTEXT, context)
 
     @property
     def lettered(self) -> bool:

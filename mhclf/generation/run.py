@@ -51,9 +51,9 @@ from mhclf.training.saved import read_predictions
 logger = logging.getLogger(__name__)
 
 UNPARSED = "unparsed"
-_NOT_HASHED = ("out", "data_root")
+_NOT_HASHED = ("out", "data_root", "data", "strategy", "local", "endpoint")
+"""Where things lie; what data set, strategy and model are is hashed by content."""
 _HOW = {"score": "", "parse": " (parsed)", "run": " (classifier's label)"}
-_IDENTITY_ELSEWHERE = ("local", "endpoint")
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,11 @@ def run_prompts(
         table = limit_rows(table, config.limit)
     if not (table.frame["split"] == config.split).any():
         raise ConfigError(f"{table.config.name}: has no {config.split} row. Choose another --split.")
+    if config.labels.fit == "validation" and not (table.frame["split"] == "validation").any():
+        raise ConfigError(f"labels: fit: {table.config.name} has no validation row. Use --labels.fit none.")
     manifest = build_manifest(table, findings, config.protocol)
     backend = backend or _backend(config)
-    folder = _folder(config, table.config.name, backend, manifest["hashes"]["data"])
+    folder = _folder(config, table.config, strategy, backend, manifest["hashes"]["data"])
     with folder.locked():
         if folder.complete and not overwrite:
             return GenerationOutcome(folder.path, tuple(_read_records(folder)), was_complete=True)
@@ -175,21 +177,25 @@ def run_prompts(
         folder.write_json("environment.json", environment | {"backend": dict(backend.identity)})
         folder.write_json("status.json", {"state": "running"})
         cache = AnswerCache(Path(config.out) / "answers.sqlite")
+        fitted: dict[str, Any] = {}
         try:
-            answers, cut = _ask(config, strategy, shots, samples, table, config.split, backend, cache, on_progress)
-            fitted: dict[str, Any] = {}
+            interview = _prepare(config, strategy, shots, samples, table, config.split, backend, cache, on_progress)
+            answers = interview.labels()
             if config.labels.fit == "validation":
-                held = _ask(config, strategy, shots, samples, table, "validation", backend, cache, on_progress)[0]
-                answers, fitted = _fit(answers, held)
+                held = _prepare(config, strategy, shots, samples, table, "validation", backend, cache, on_progress)
+                answers, fitted = _fit(answers, held.labels())
+            # Last of all: what is explained is what was decided in the end.
+            if config.explain:
+                answers = interview.explained(answers)
         finally:
             cache.close()
-        folder.write_json("data_manifest.json", manifest | {"posts_cut": cut, "fitted": fitted})
+        folder.write_json("data_manifest.json", manifest | {"posts_cut": interview.cut, "fitted": fitted})
         prediction_frame(answers).to_parquet(folder.path / "predictions.parquet", index=False)
         write_text(folder.path / "generations.jsonl", _generations(answers))
         identity = {
             "run": folder.path.name,
             "dataset": table.config.name,
-            "method": config.strategy + _HOW[config.labels.by],
+            "method": Path(config.strategy).stem + _HOW[config.labels.by],
             "encoder": str(backend.identity["model"]),
             "seed": config.seed,
             "protocol": config.protocol,
@@ -227,19 +233,52 @@ def _backend(config: GenerationConfig) -> Backend:
     return LocalBackend(decoder, config.local.batch_size)
 
 
-def _folder(config: GenerationConfig, dataset: str, backend: Backend, data_hash: str) -> RunFolder:
-    settings = {
-        key: value for key, value in to_mapping(config).items() if key not in (*_NOT_HASHED, *_IDENTITY_ELSEWHERE)
-    }
-    # A classifier is known by its name, not by where it lies.
-    labels = to_mapping(config)["labels"] | {"run": Path(config.labels.run).name}
-    short = content_hash([settings | {"labels": labels}, dict(backend.identity), data_hash])[:8]
+def _folder(
+    config: GenerationConfig, dataset: DatasetConfig, strategy: Strategy, backend: Backend, data_hash: str
+) -> RunFolder:
+    """Return the folder of a run: its name ends in a hash of all that decides its numbers, and of no path."""
+    settings = {key: value for key, value in to_mapping(config).items() if key not in _NOT_HASHED}
+    if config.labels.by == "run":
+        saved = read_predictions(Path(config.labels.run))
+        told = content_hash([saved.ids.tolist(), saved.prediction.tolist(), saved.probability.round(6).tolist()])
+        settings["labels"] |= {"run": told}
+    words = [dataset.task, dataset.language, dataset.label_names, to_mapping(dataset.prompt)]
+    if config.protocol == "mentallama-2024":
+        words.append(dataset.published_labels)
+    content = [settings, to_mapping(strategy), words, dict(backend.identity), data_hash]
     names = (Path(config.strategy).stem, str(backend.identity["model"]))
     safe = [re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_" for name in names]
-    return RunFolder(Path(config.out) / dataset / f"{safe[0]}-{safe[1]}-seed{config.seed}-{short}")
+    name = f"{safe[0]}-{safe[1]}-seed{config.seed}-{content_hash(content)[:8]}"
+    return RunFolder(Path(config.out) / dataset.name / name)
 
 
-def _ask(
+@dataclass(frozen=True)
+class _Interview:
+    """The rows of one split, and for each question what asks it."""
+
+    config: GenerationConfig
+    part: PostTable
+    posts: tuple[Post, ...]
+    questions: tuple[Question, ...]
+    askers: tuple[Asker, ...]
+    cut: int
+
+    def labels(self) -> Answers:
+        """Return the answers without explanation."""
+        if self.config.labels.by == "run":
+            folder = Path(self.config.labels.run)
+            found = [tuple(decisions_of_run(folder, self.part, question)) for question in self.questions]
+        else:
+            found = [tuple(asker.label(self.posts)) for asker in self.askers]
+        return Answers(self.part, self.questions, tuple(found))
+
+    def explained(self, answers: Answers) -> Answers:
+        """Return the same answers with their explanations."""
+        both = zip(self.askers, answers.decisions, strict=True)
+        return replace(answers, decisions=tuple(tuple(asker.explain(self.posts, own)) for asker, own in both))
+
+
+def _prepare(
     config: GenerationConfig,
     strategy: Strategy,
     shots: int,
@@ -249,33 +288,40 @@ def _ask(
     backend: Backend,
     cache: AnswerCache,
     on_progress: Progress | None,
-) -> tuple[Answers, int]:
-    """Return the answers about one split, and how many posts were cut."""
+) -> _Interview:
+    """Return the posts of one split, cut to their longest length, and what asks about them."""
     part, wording = table.part(split), wording_of(table.config.language)
     shortened = [backend.shorten(text, config.post_tokens) for text in part.texts]
     contexts = part.contexts or [""] * len(part)
     cut = sum(short != text for short, text in zip(shortened, part.texts, strict=True))
     if cut:
         logger.info("%d of %d posts are longer than %d tokens and were cut", cut, len(part), config.post_tokens)
+    questions = questions_of(table.config, config.labels, wording)
+    in_question = questions[0].reads_context
     posts = [
-        Post(text, backend.shorten(before, config.post_tokens)) if strategy.reads_post else Post("")
+        Post(
+            text if strategy.reads_post else "",
+            backend.shorten(before, config.post_tokens) if strategy.reads_post or in_question else "",
+        )
         for text, before in zip(shortened, contexts, strict=True)
     ]
-    questions = questions_of(table.config, config.labels, wording)
-    found = []
+    # Examples are the same for all rows that are held out: a fit on validation holds for the prompts of test.
+    train, held_out = table.part("train"), table.select((table.frame["split"] != "train").to_numpy())
+    askers = []
     for question in questions:
-        chosen = choose_examples(
-            table.part("train"), part, question, wording, shots, config.seed, strategy.explained_examples
-        )
-        shown = [replace(example, text=backend.shorten(example.text, config.post_tokens // 2)) for example in chosen]
+        chosen = choose_examples(train, held_out, question, wording, shots, config.seed, strategy.explained_examples)
+        shown = [
+            replace(
+                example,
+                text=backend.shorten(example.text, config.post_tokens // 2),
+                context=backend.shorten(example.context, config.post_tokens // 2),
+            )
+            for example in chosen
+        ]
         prompter = Prompter(strategy, question, table.config.language, config.context, tuple(shown))
-        asker = Asker(backend, cache, prompter, config, samples, _parser(config, table.config, question), on_progress)
-        if config.labels.by == "run":
-            given = decisions_of_run(Path(config.labels.run), part, question)
-            found.append(tuple(asker.explain(posts, given)))
-        else:
-            found.append(tuple(asker.decide(posts)))
-    return Answers(part, tuple(questions), tuple(found)), cut
+        parser = _parser(config, table.config)
+        askers.append(Asker(backend, cache, prompter, config, samples, parser, on_progress))
+    return _Interview(config, part, tuple(posts), tuple(questions), tuple(askers), cut)
 
 
 def decisions_of_run(folder: Path, part: PostTable, question: Question) -> list[Decision]:
@@ -308,10 +354,13 @@ def decisions_of_run(folder: Path, part: PostTable, question: Question) -> list[
     return decisions
 
 
-def _parser(config: GenerationConfig, dataset: DatasetConfig, question: Question) -> Callable[[str], Parsed] | None:
+def _parser(config: GenerationConfig, dataset: DatasetConfig) -> Callable[[str], Parsed] | None:
     if config.protocol != "mentallama-2024":
         return None
-    return lambda text: parse_published(text, dataset.published_labels, dataset.label_names)
+    # The published rule speaks of the files' own values.
+    name_of = {raw: label.name for label in dataset.label_pairs for raw in label.raw_values}
+    rule = [(part, name_of.get(label, label)) for part, label in dataset.published_labels]
+    return lambda text: parse_published(text, rule, dataset.label_names)
 
 
 def _fit(answers: Answers, validation: Answers) -> tuple[Answers, dict[str, Any]]:
@@ -321,6 +370,14 @@ def _fit(answers: Answers, validation: Answers) -> tuple[Answers, dict[str, Any]
         gold = validation.part.targets
         if question.label is not None:
             gold = 1 - gold[:, question.label]
+            if len(set(gold.tolist())) == 1:
+                logger.warning(
+                    "labels: fit: validation has the label '%s' in all rows or in none; its answers are left as they "
+                    "are.",
+                    validation.part.labels[question.label],
+                )
+                decided.append(own)
+                continue
         for number in sorted(set(range(len(question.words))) - set(gold.tolist())):
             logger.warning(
                 "labels: fit: no validation row has the label '%s'; it is never answered.", question.words[number]
@@ -362,6 +419,8 @@ def prediction_frame(answers: Answers) -> pd.DataFrame:
     for column, label in enumerate(part.labels):
         frame[f"probability/{label}"] = probabilities[:, column].astype(np.float32)
     confidence = np.maximum(probabilities, 1 - probabilities).min(1) if several else probabilities.max(1)
+    # What was not read is held back first.
+    confidence = np.where(unread.reshape(len(part), -1).any(axis=1), 0.0, confidence)
     frame["abstention"] = (1 - confidence).astype(np.float32)
     frame["words"] = np.array([count_words(text) for text in part.texts], dtype=np.int32)
     frame[UNPARSED] = np.asarray(unread.reshape(len(part), -1).any(axis=1))

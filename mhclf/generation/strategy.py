@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent / "strategies"
 LABEL = "label"
 """The last step: its answer is the label."""
 
-VARIABLES = ("introduction", "examples", "source", "post", "question", "options", "constraint", "cues")
+VARIABLES = ("introduction", "examples", "before", "source", "post", "question", "options", "constraint", "cues")
 
 # Prompts are plain text: nothing is escaped, and a post is put in as it is, never read as a template.
 _TEMPLATES = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
@@ -99,6 +99,10 @@ class Strategy:
                         f"step '{step.name}', {language}: nothing is called '{unknown[0]}'."
                         f"{nearest(unknown[0], known)} Known: {', '.join(sorted(known))}."
                     )
+
+    def uses(self, variable: str) -> bool:
+        """Whether any prompt of the strategy has a place for one of `VARIABLES`."""
+        return any(variable in _variables(text, self.title) for step in self.steps for text in step.ask.values())
 
 
 def _variables(template: str, where: str) -> set[str]:

@@ -17,8 +17,8 @@ class Wording:
     asks_one : str
         The yes-or-no question about one label.
     yes, no, none : str
-    source, source_with_context, example : str
-        A post in the prompt; an example and its answer.
+    before, source, example : str
+        What was said before a post; a post in the prompt; an example and its answer.
     options, option, described : str
         The list of answers, one of them, one with its description.
     constraint, letter_constraint, joint_constraint : str
@@ -38,8 +38,8 @@ class Wording:
     yes: str
     no: str
     none: str
+    before: str
     source: str
-    source_with_context: str
     example: str
     options: str
     described: str
@@ -61,8 +61,8 @@ WORDINGS = {
         yes="yes",
         no="no",
         none="none",
+        before='Said before: "{context}"\n',
         source='Post: "{post}"',
-        source_with_context='Said before: "{context}"\nPost: "{post}"',
         example="{source}\n{question}\nAnswer: {answer}\n\n",
         options="Possible answers: {options}.",
         described="{option} ({description})",
@@ -82,8 +82,8 @@ WORDINGS = {
         yes="是",
         no="否",
         none="无",
+        before="此前的对话：“{context}”\n",
         source="文字：“{post}”",
-        source_with_context="此前的对话：“{context}”\n文字：“{post}”",
         example="{source}\n{question}\n答案：{answer}\n\n",
         options="可选答案：{options}。",
         described="{option}（{description}）",

@@ -1,6 +1,7 @@
 """Strategies carried out against a scripted backend: what is asked, voted, kept, and asked again."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +144,40 @@ def test_imhi_goes_on_behind_reasoning(cache: AnswerCache) -> None:
     assert len(whole.asked) == 1
 
 
+def test_an_explanation_goes_on_from_a_sample_that_agrees(cache: AnswerCache) -> None:
+    def reply(request: Request) -> str:
+        assert isinstance(request, Ask)
+        if len(request.turns) == 1:
+            return f"thought {request.seed % 5}"
+        if len(request.turns) > 3:
+            return f"because of {request.turns[1].text}"
+        return ("body", "work", "work")[int(request.turns[1].text.split()[1])]
+
+    config = GenerationConfig(explain=True, labels=LabelsConfig(by="parse"))
+    found = asker(ScriptedBackend(reply), cache, "self_consistency", config, samples=3).decide(POSTS[:1])[0]
+    assert (found.options, found.agreeing) == ((1,), 1)
+    assert found.explanation == "because of thought 1"
+
+
+def test_one_parsed_answer_has_no_probabilities() -> None:
+    assert decide_by_votes([(1,)], ["exact"], 3, joint=False).probabilities is None
+
+
+def test_the_prior_of_a_row_with_its_own_question_is_that_questions(cache: AnswerCache) -> None:
+    question = replace(QUESTION, text="{context}")
+
+    def reply(request: Request) -> Sequence[float]:
+        text = request.turns[0].text
+        if "N/A" not in text:
+            return (-1.0, -1.0)
+        return (-1.0, -3.0) if "first" in text else (-3.0, -1.0)
+
+    config = GenerationConfig(labels=LabelsConfig(prior="subtract"))
+    own = Asker(ScriptedBackend(reply), cache, Prompter(read_strategy("zero_shot"), question, "en"), config)
+    found = own.decide([Post("x", "first?"), Post("x", "second?")])
+    assert [item.options for item in found] == [(1,), (0,)]
+
+
 def test_a_killed_job_asks_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
     config = GenerationConfig(labels=LabelsConfig(by="parse"))
     first = ScriptedBackend(by_post, stop_after=2)
@@ -197,6 +232,27 @@ def test_a_damaged_cache_says_so(tmp_path: Path) -> None:
     cache.put("a", Said("x", True, 1))
     cache.put("b", Chances((-1.0,), (2,)))
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == (Said("x", True, 1), Chances((-1.0,), (2,)), None)
+
+
+def test_a_cache_that_fails_later_says_so(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    cache.close()
+    for act in (lambda: cache.get("a"), lambda: cache.put("a", Said("x", True, 1))):
+        with pytest.raises(RunError, match=r"answers\.sqlite: the cache of answers cannot be used"):
+            act()
+
+
+def test_several_jobs_use_one_cache_at_once(tmp_path: Path) -> None:
+    def work(job: int) -> int:
+        cache = AnswerCache(tmp_path / "answers.sqlite")
+        for number in range(40):
+            cache.put(f"{number}", Said(f"{number}", True, job))
+        found = sum(cache.get(f"{number}") is not None for number in range(40))
+        cache.close()
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [40] * 8
 
 
 def test_votes() -> None:

@@ -133,6 +133,29 @@ def test_a_failure_that_may_pass_is_tried_again(serve: Any, first: Reply) -> Non
     assert len(server.seen) == 2
 
 
+@pytest.mark.parametrize("reason", ["content_filter", "length"])
+def test_a_server_that_declines_has_answered_with_nothing(serve: Any, reason: str) -> None:
+    server = serve(lambda number, content: (200, chat(None, reason)))  # type: ignore[arg-type]
+    assert dict(backend(server).answer([ASK])) == {0: Said("", reason != "length", 3)}
+    assert len(server.seen) == 1
+
+
+def test_who_stops_waits_for_no_further_tries(serve: Any) -> None:
+    server = serve(lambda number, content: (200, chat("fine")) if number == 0 else (500, b""))
+    own = EndpointBackend(EndpointConfig(server.url, "m", wait=30.0, concurrent=2))
+    coming = own.answer([ASK] * 6)
+    next(coming)
+    time.sleep(0.3)
+    start = time.monotonic()
+    coming.close()
+    assert time.monotonic() - start < 5
+
+
+def test_an_address_with_a_password_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"it holds a name or password.*\$OPENAI_API_KEY"):
+        EndpointBackend(EndpointConfig("http://me:secret@localhost/v1", "m"))
+
+
 def test_a_server_that_hangs_is_left(serve: Any) -> None:
     def reply(number: int, content: dict[str, Any]) -> Reply:
         if number == 0:

@@ -7,7 +7,7 @@ import torch
 from generation_support import build_decoder_folder
 
 from mhclf.errors import ConfigError
-from mhclf.generation.decoders import Decoder, load_decoder
+from mhclf.generation.decoders import Decoder, _weights_hash, load_decoder
 from mhclf.generation.local import LocalBackend, SeededSampling
 from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
 
@@ -101,6 +101,36 @@ def test_samples_follow_their_own_seed_whatever_stands_beside_them(causal: Decod
     assert alone[0] != alone[1]
 
 
+def test_posts_do_not_share_their_noise(causal: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Watched(SeededSampling):
+        def __init__(self, temperature: float, seeds: list[int]) -> None:
+            seen.extend(seeds)
+            super().__init__(temperature, seeds)
+
+    monkeypatch.setattr("mhclf.generation.local.SeededSampling", Watched)
+    requests: list[Request] = [Ask((Turn("user", text),), max_new_tokens=2, temperature=0.9, seed=1) for text in TEXTS]
+    answers(LocalBackend(causal), requests)
+    assert len(set(seen)) == len(TEXTS)
+
+
+def test_a_prompt_that_the_model_cannot_read_is_refused_at_once(causal: Decoder) -> None:
+    requests: list[Request] = [Ask((Turn("user", text),), max_new_tokens=20) for text in ("hi", "knee " * 600)]
+    with pytest.raises(
+        ConfigError, match=r"reads 512 tokens, the longest prompt with its answer has \d+\. Lower --post"
+    ):
+        next(iter(LocalBackend(causal).answer(requests)))
+
+
+def test_weights_of_the_old_form_are_part_of_the_identity(tmp_path: Path) -> None:
+    found = set()
+    for content in (b"one", b"two"):
+        (tmp_path / "pytorch_model.bin").write_bytes(content)
+        found.add(_weights_hash(tmp_path, ""))
+    assert len(found - {""}) == 2
+
+
 def test_noisy_logits_draw_from_the_softmax() -> None:
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]]))
     sampler = SeededSampling(1.0, [7])
@@ -148,6 +178,21 @@ def test_sequence_to_sequence_scores_equal_one_pass_for_each_choice(encoding: De
             expected.append(-float(loss) * labels.shape[1])
         assert isinstance(item, Chances)
         assert item.log_probabilities == pytest.approx(expected, abs=1e-4)
+
+
+def test_behind_an_encoder_too_a_choice_that_begins_another_gets_the_end_token(encoding: Decoder) -> None:
+    def score(choice: str, length: int) -> float:
+        ids = torch.tensor([encoding.tokenizer(LocalBackend(encoding).prompt(turns))["input_ids"]])
+        labels = torch.tensor([encoding.tokenizer(choice)["input_ids"]])
+        assert labels.shape[1] == length
+        with torch.inference_mode():
+            return -float(encoding.model(input_ids=ids, labels=labels).loss) * labels.shape[1]
+
+    turns = (Turn("user", "which"),)
+    found = answers(LocalBackend(encoding), [Choose(turns, ("knee", "knee pain"))])[0]
+    assert isinstance(found, Chances)
+    words = ("knee<end>", "knee pain<end>")
+    assert found.log_probabilities == pytest.approx(list(map(score, words, found.tokens)), abs=1e-4)
 
 
 def test_sequence_to_sequence_answers_do_not_depend_on_the_batch(encoding: Decoder) -> None:

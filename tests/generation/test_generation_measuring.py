@@ -18,6 +18,7 @@ from mhclf.generation.measuring import (
     FIRST_SENTENCE,
     GENERATED,
     Measured,
+    _read_table,
     common_explanations,
     first_sentence,
     measure_run,
@@ -98,6 +99,24 @@ def test_a_first_sentence_and_a_common_explanation() -> None:
     texts = ["the knee hurts", "the knee hurts today", "a lark sings", "", "work work"]
     targets = np.array([0, 0, 0, 0, 1])
     assert common_explanations(texts, targets, 3) == ["the knee hurts", "work work", ""]
+
+
+def test_train_explanations_of_scored_posts_are_left_out(tmp_path: Path) -> None:
+    rows = {"train": [("a b c", "x"), ("d e f", "y"), ("g h i", "x")], "validation": [("k l", "x")],
+            "test": [("A b c!", "x"), ("n o p", "y")]}  # fmt: skip
+    for split, own in rows.items():
+        lines = [json.dumps({"text": text, "label": label, "why": f"because {text}"}) for text, label in own]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files = ", ".join(f"{split}: {split}.jsonl" for split in rows)
+    yaml = tmp_path / "shared.yaml"
+    yaml.write_text(
+        f"name: shared\ntask: multiclass\nlabels: [x, y]\nsource: {{files: {{{files}}}}}\n"
+        "columns: {text: text, label: label, explanation: why}\n", encoding="utf-8",
+    )  # fmt: skip
+    backend = ScriptedBackend(lambda request: (-1.0, -2.0) if isinstance(request, Choose) else "because")
+    outcome = run_prompts(GenerationConfig(data=str(yaml), out=str(tmp_path / "runs"), explain=True), backend=backend)
+    table = _read_table(outcome.folder, None)[1]
+    assert table.part("train").texts == ["d e f", "g h i"]
 
 
 def test_a_run_without_explanations_says_so(tiny_dataset: Path, tmp_path: Path) -> None:

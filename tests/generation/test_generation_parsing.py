@@ -13,6 +13,11 @@ YES_NO = Question("Is it?", ("yes", "no"), ("yes", "no"), ("", ""), label=0)
 STRESS = Question("Is it?", ("not stressed", "stressed"), ("not stressed", "stressed"), ("", ""))
 LETTERED = Question("Which?", WORDS[:3], ("A", "B", "C"), ("",) * 3)
 JOINT = Question("Which?", ("sleep", "work", "friends"), ("sleep", "work", "friends"), ("",) * 3, joint=True)
+NAMES = ("no causes", "jobs and career", "medication")
+CAUSES = Question("Which?", NAMES, NAMES, ("",) * 3)
+CHINESE_YES_NO = Question("是吗？", ("是", "否"), ("是", "否"), ("", ""), label=0)
+RISKS = ("与攻击行为无关", "自杀未遂", "自杀计划")
+CHINESE_JOINT = Question("哪些？", RISKS, RISKS, ("",) * 3, joint=True)
 CHINESE = Question("哪个？", ("抑郁", "焦虑"), ("抑郁", "焦虑"), ("", ""))
 
 
@@ -36,6 +41,15 @@ CHINESE = Question("哪个？", ("抑郁", "焦虑"), ("抑郁", "焦虑"), ("",
         (YES_NO, "Yes, the poster does.", (0,), "first_line"),
         (YES_NO, "No", (1,), "exact"),
         (YES_NO, "nobody knows", None, "unparsed"),
+        # "no" before a noun is no answer.
+        (YES_NO, "The poster has no friends and feels lonely.", None, "unparsed"),
+        (YES_NO, "No one can tell", None, "unparsed"),
+        (YES_NO, "The answer is: no doubt the poster suffers", None, "unparsed"),
+        (YES_NO, "There is no doubt: yes", (0,), "mention"),
+        (YES_NO, "The answer is no because he copes", (1,), "marker"),
+        (YES_NO, "No, the poster is stressed", (1,), "first_line"),
+        (YES_NO, "I would say no.", (1,), "mention"),
+        (STRESS, "no, the poster is stressed", (1,), "mention"),
         (STRESS, "The poster is stressed.", (1,), "mention"),
         (STRESS, "The poster is not stressed.", (0,), "mention"),
         (LETTERED, "B", (1,), "exact"),
@@ -48,11 +62,27 @@ CHINESE = Question("哪个？", ("抑郁", "焦虑"), ("抑郁", "焦虑"), ("",
         (JOINT, "none of them fits", (), "mention"),
         (JOINT, '{"labels": ["friends", "sleep"]}', (0, 2), "json"),
         (JOINT, "sleep but not work", (0,), "mention"),
+        (JOINT, "Answer: sleep\nwork", (0, 1), "marker"),
+        (JOINT, "Labels:\n- sleep\n- friends", (0, 2), "marker"),
+        (JOINT, "The labels are: none", (), "marker"),
+        (JOINT, "not sleep but work", (1,), "mention"),
+        (CAUSES, "This post shows no causes of depression.", (0,), "mention"),
+        (CAUSES, "This post shows causes related to jobs and career.", (1,), "mention"),
+        (CAUSES, "not medication but jobs and career", (1,), "mention"),
         (JOINT, "a cat", None, "unparsed"),
         (CHINESE, "焦虑", (1,), "exact"),
         (CHINESE, "这段文字体现了焦虑情绪", (1,), "mention"),
         (CHINESE, "不是抑郁，而是焦虑", (1,), "mention"),
         (CHINESE, "答案：抑郁。", (0,), "marker"),
+        (CHINESE_YES_NO, "是的，体现了。", (0,), "mention"),
+        (CHINESE_YES_NO, "不是。", (1,), "mention"),
+        (CHINESE_YES_NO, "答案是否", (1,), "marker"),
+        (CHINESE_YES_NO, "可是我不知道", None, "unparsed"),
+        (CHINESE_YES_NO, "这段文字是否体现", None, "unparsed"),
+        # 未 and 无 inside a label negate nothing behind it.
+        (CHINESE_JOINT, "自杀未遂和自杀计划", (1, 2), "mention"),
+        (CHINESE_JOINT, "与攻击行为无关", (0,), "exact"),
+        (CHINESE_JOINT, "无。", (), "exact"),
     ],
 )
 def test_an_answer_is_read_by_the_first_rule_that_finds_one(

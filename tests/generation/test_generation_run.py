@@ -17,6 +17,7 @@ from mhclf.data.load import load_table
 from mhclf.errors import ConfigError
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
+from mhclf.generation.tables import answer_table
 from mhclf.results.records import ResultRecord
 from mhclf.training.run import run as train
 
@@ -146,6 +147,131 @@ def test_a_fit_on_validation_mends_a_biased_model(
     assert list(manifest["fitted"]) == ["Which label fits the post?"]
     with pytest.raises(ConfigError, match="cannot be fitted on and scored"):
         run_prompts(replace(config, labels=LabelsConfig(fit="validation"), split="validation"))
+
+
+def test_an_explanation_is_of_the_label_after_the_fit(tiny_dataset: Path, tmp_path: Path) -> None:
+    def reply(request: Request) -> str | Sequence[float]:
+        if not isinstance(request, Choose):
+            return f"because {request.turns[-2].text}"
+        scores = np.array([-1.0, -4.0, -4.0])
+        scores[truth(request.turns[0].text)] += 1.0
+        return scores.tolist()
+
+    config = GenerationConfig(
+        data=str(tiny_dataset), out=str(tmp_path), explain=True, labels=LabelsConfig(fit="validation")
+    )
+    backend = ScriptedBackend(reply)
+    outcome = run_prompts(config, backend=backend)
+    said = [json.loads(line) for line in (outcome.folder / "generations.jsonl").read_text().splitlines()]
+    assert len({item["answer"][0] for item in said}) > 1
+    assert [item["explanation"] for item in said] == [f"because {item['answer'][0]}" for item in said]
+    # Validation rows are not explained.
+    assert sum(not isinstance(request, Choose) for request in backend.asked) == len(said)
+
+
+def test_a_label_that_validation_never_has_is_left_unfitted(
+    tiny_multilabel: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = GenerationConfig(data=str(tiny_multilabel), out=str(tmp_path), labels=LabelsConfig(fit="validation"))
+    outcome = run_prompts(config, backend=ScriptedBackend(lambda request: (-3.0, -0.1)))
+    held = load_table(str(tiny_multilabel)).part("validation").targets
+    rare = [name for name, column in zip(LABELS, held.T, strict=True) if len(set(column.tolist())) == 1]
+    assert rare
+    for name in rare:
+        assert f"validation has the label '{name}' in all rows or in none; its answers are left" in caplog.text
+    frame = pd.read_parquet(outcome.folder / "predictions.parquet")
+    assert not any(rare[0] in list(names) for names in frame["prediction"])
+
+
+def test_fit_without_validation_rows_says_so_before_anything_is_asked(tiny_dataset: Path, tmp_path: Path) -> None:
+    own = tmp_path / "only.yaml"
+    content = tiny_dataset.read_text(encoding="utf-8").replace("name: tiny\n", "name: only\n")
+    rows = (tiny_dataset.parent / "tiny.jsonl").as_posix()
+    start = content.index("source:")
+    own.write_text(
+        content[:start] + f"source: {{files: {{test: {rows}}}}}\n" + content[content.index("columns:") :].partition(
+            "splits:")[0], encoding="utf-8",
+    )  # fmt: skip
+    config = GenerationConfig(data=str(own), out=str(tmp_path / "runs"), labels=LabelsConfig(fit="validation"))
+    with pytest.raises(ConfigError, match="labels: fit: only has no validation row"):
+        run_prompts(config, backend=ScriptedBackend(lambda request: pytest.fail("asked")))
+    plain = replace(config, labels=LabelsConfig())
+    assert run_prompts(plain, backend=ScriptedBackend(lambda request: (-1.0, -2.0, -3.0))).records[0].n > 0
+
+
+def test_an_unread_joint_answer_is_held_back_first(tiny_multilabel: Path, tmp_path: Path) -> None:
+    config = GenerationConfig(data=str(tiny_multilabel), out=str(tmp_path), labels=LabelsConfig(by="parse"))
+    outcome = run_prompts(config, backend=ScriptedBackend(lambda request: "hm"))
+    frame = pd.read_parquet(outcome.folder / "predictions.parquet")
+    assert frame["unparsed"].all()
+    assert (frame["abstention"] == 1).all()
+
+
+def test_parsed_answers_have_no_ranking_metrics(tiny_dataset: Path, tmp_path: Path) -> None:
+    config = GenerationConfig(data=str(tiny_dataset), out=str(tmp_path), labels=LabelsConfig(by="parse"))
+    outcome = run_prompts(config, backend=ScriptedBackend(lambda request: LABELS[truth(request.turns[0].text)]))
+    assert value(outcome.records, "unparsed") == 0.0
+    assert not any(record.metric in {"auroc", "nll", "ece"} for record in outcome.records)
+
+
+def test_the_folder_follows_contents_not_paths(tiny_dataset: Path, tmp_path: Path) -> None:
+    def ask(config: GenerationConfig) -> Path:
+        return run_prompts(config, backend=ScriptedBackend(lambda request: (-1.0, -2.0, -3.0))).folder
+
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("title: x\nsteps: [{name: label, ask: {en: '{{ post }} {{ question }}'}}]\n", encoding="utf-8")
+    moved = tmp_path / "elsewhere" / "mine.yaml"
+    moved.parent.mkdir()
+    moved.write_bytes(mine.read_bytes())
+    config = GenerationConfig(data=str(tiny_dataset), out=str(tmp_path / "runs"), strategy=str(mine))
+    first = ask(config)
+    assert first == ask(replace(config, strategy=str(moved)))
+    assert (
+        "mine" in (first / "results.jsonl").read_text() and str(tmp_path) not in (first / "results.jsonl").read_text()
+    )
+    # Other words of the strategy, or of the data set's question, are another run.
+    mine.write_text(mine.read_text().replace("{{ post }} {{", "{{ post }}! {{"), encoding="utf-8")
+    assert ask(config) != first
+    reworded = tmp_path / "tiny.yaml"
+    content = tiny_dataset.read_text(encoding="utf-8")
+    content = content.replace("tiny.jsonl", str(tiny_dataset.parent / "tiny.jsonl"))
+    reworded.write_text(content, encoding="utf-8")
+    assert ask(replace(config, strategy=str(moved), data=str(reworded))) == first
+    reworded.write_text(content + 'prompt: {question: "Which topic?"}\n', encoding="utf-8")
+    assert ask(replace(config, strategy=str(moved), data=str(reworded))) != first
+
+
+def test_the_published_rule_speaks_of_the_files_values(tiny_dataset: Path, tmp_path: Path) -> None:
+    own = tmp_path / "renamed.yaml"
+    content = tiny_dataset.read_text(encoding="utf-8").replace("name: tiny\n", "name: renamed\n")
+    content = content.replace("tiny.jsonl", str(tiny_dataset.parent / "tiny.jsonl"))
+    start, end = content.index("labels:"), content.index("source:")
+    labels = 'labels: [{raw: "body", name: "the body"}, {raw: "work", name: "the job"}, "people"]\n'
+    rule = 'published_labels: [["work", "work"], ["people", "people"]]\n'
+    own.write_text(content[:start] + labels + content[end:] + rule, encoding="utf-8")
+    config = GenerationConfig(
+        data=str(own), out=str(tmp_path), labels=LabelsConfig(by="parse"), protocol="mentallama-2024"
+    )
+    outcome = run_prompts(config, backend=ScriptedBackend(lambda request: "homework"))
+    assert set(pd.read_parquet(outcome.folder / "predictions.parquet")["prediction"]) == {"the job"}
+
+
+def test_answers_without_a_post_show_the_bias(tiny_dataset: Path, tiny_multilabel: Path, tmp_path: Path) -> None:
+    backend = ScriptedBackend(lambda request: np.log([0.2, 0.7, 0.1]).tolist())
+    config = GenerationConfig(data=str(tiny_dataset), out=str(tmp_path), strategy="prior_only")
+    frame = pd.read_parquet(run_prompts(config, backend=backend).folder / "predictions.parquet")
+    # One question, asked once for all posts.
+    assert len(backend.asked) == 1
+    gold = [f"{(frame['gold'] == name).mean():.3f}" for name in LABELS]
+    assert answer_table(frame).rows == (
+        ("body", gold[0], "0.000", "0.200"),
+        ("work", gold[1], "1.000", "0.700"),
+        ("people", gold[2], "0.000", "0.100"),
+    )
+    several = ScriptedBackend(lambda request: (-0.1, -3.0) if "body" in request.turns[0].text else (-3.0, -0.1))
+    outcome = run_prompts(replace(config, data=str(tiny_multilabel)), backend=several)
+    table = answer_table(pd.read_parquet(outcome.folder / "predictions.parquet"))
+    assert [row[2] for row in table.rows] == ["1.000", "0.000", "0.000"]
 
 
 def test_posts_are_cut_and_counted(tiny_dataset: Path, tmp_path: Path) -> None:

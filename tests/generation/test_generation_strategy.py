@@ -73,6 +73,40 @@ def test_role_prior_and_imhi() -> None:
     assert imhi.opening("body") == "body. Reasoning:"
 
 
+def test_a_row_may_have_its_own_question() -> None:
+    own = Question("{context}", ("yes", "no"), ("yes", "no"), ("", ""))
+    post = Post("I ache.", "Does {it} ache?")
+    shown = (Example("1", "My knee.", "Is it a knee?", "yes", ""),)
+    text = prompter("few_shot", own, examples=shown).turns(0, post, {})[0].text
+    assert text.startswith(
+        'Post: "My knee."\nIs it a knee?\nAnswer: yes\n\nPost: "I ache."\nDoes {it} ache?\nPossible answers: yes, no.'
+    )
+    asked = prompter("imhi", own).turns(0, post, {})[0].text
+    assert asked == 'Consider this post: "I ache." Question: Does {it} ache?'
+
+
+def test_imhi_shows_what_was_said_before() -> None:
+    asked = prompter("imhi").turns(0, Post("Fine.", "How are you?"), {})[0].text
+    assert asked == 'Said before: "How are you?"\nConsider this post: "Fine." Question: Which one?'
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "imhi", "shots": 2}, "shots: 'imhi' has no place for examples."),
+        ({"strategy": "imhi", "context": "expert"}, "context: 'imhi' has no place for it."),
+        ({"strategy": "prior_only", "explain": True}, "'prior_only' shows no post"),
+        ({"strategy": "prior_only", "labels": LabelsConfig(prior="subtract")}, "'prior_only' shows no post"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused(settings: dict[str, object], message: str) -> None:
+    config = GenerationConfig(**settings)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError) as error:
+        with_overrides(read_strategy(config.strategy), config)
+    assert message in str(error.value)
+    with_overrides(read_strategy("few_shot"), GenerationConfig(strategy="few_shot", shots=2, context="both"))
+
+
 def test_examples_stand_before_the_post() -> None:
     shown = (Example("1", "My knee.", "", "body", "Knees are of the body."),)
     text = prompter("few_shot", examples=shown).turns(0, Post("I ache."), {})[0].text
