@@ -64,7 +64,7 @@ class LocalBackend:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield answers batch by batch, longest prompts first: what does not fit in memory fails at once."""
-        prompts = [self._ids(self.prompt(request.turns, request.opening)) for request in requests]
+        prompts = [self.ids(self.prompt(request.turns, request.opening)) for request in requests]
         order = sorted(range(len(requests)), key=lambda number: -len(prompts[number]))
         kinds: dict[object, list[int]] = {}
         for number in order:
@@ -84,7 +84,8 @@ class LocalBackend:
             return list(self._generate(asks, prompts))
         return list(self._score([request for request in requests if isinstance(request, Choose)], prompts))
 
-    def _ids(self, text: str) -> list[int]:
+    def ids(self, text: str) -> list[int]:
+        """Return the tokens of a prompt."""
         # The chat template writes the special tokens itself.
         own = not self.decoder.tokenizer.chat_template
         ids: list[int] = self.decoder.tokenizer(text, add_special_tokens=own)["input_ids"]
@@ -98,7 +99,7 @@ class LocalBackend:
         if asks[0].temperature > 0:
             processors.append(SeededSampling(asks[0].temperature, [ask.seed for ask in asks]))
         model: Any = self.decoder.model
-        ends = _end_tokens(self.decoder)
+        ends = end_tokens(self.decoder)
         found = model.generate(
             input_ids=ids,
             attention_mask=mask,
@@ -193,7 +194,7 @@ class LocalBackend:
         """
         text = self.prompt(request.turns, request.opening)
         space = " " if request.opening and not request.opening[-1].isspace() else ""
-        whole = [self._ids(text + space + choice) for choice in request.choices]
+        whole = [self.ids(text + space + choice) for choice in request.choices]
         shared = 0
         while shared < len(prompt) and all(len(ids) > shared + 1 and ids[shared] == prompt[shared] for ids in whole):
             shared += 1
@@ -237,7 +238,7 @@ class SeededSampling(LogitsProcessor):
         return scores.float() / self.temperature - draws.log().to(scores.device)
 
 
-def _end_tokens(decoder: Decoder) -> set[int]:
+def end_tokens(decoder: Decoder) -> set[int]:
     """Return the tokens that end an answer, those of the model's own generation settings included."""
     given = getattr(decoder.model.generation_config, "eos_token_id", None)
     listed = given if isinstance(given, list) else [given]
