@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -36,7 +36,7 @@ class ExplainerSettings:
     decoder_sha256 : str
         Of its weights; '' for a hub name.
     dtype : str
-        `bfloat16` or `float32`, in which it writes.
+        In which it writes.
     adapted : bool
         Whether `adapter/` is laid over it.
     hidden, prefix_length : int
@@ -48,7 +48,7 @@ class ExplainerSettings:
 
     decoder: str
     decoder_sha256: str
-    dtype: str
+    dtype: Literal["bfloat16", "float32"]
     adapted: bool
     hidden: int
     prefix_length: int

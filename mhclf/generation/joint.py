@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +106,9 @@ class JointExtension:
     def __init__(self, config: JointConfig, on_progress: Progress | None = None) -> None:
         self.config: ExplanationConfig = config.explanation
         self.on_progress = on_progress
-        self.dtype = "bfloat16" if resolve_precision(config.trainer) == "bf16" else "float32"
+        self.dtype: Literal["bfloat16", "float32"] = (
+            "bfloat16" if resolve_precision(config.trainer) == "bf16" else "float32"
+        )
         if self.config.lora.rank:
             need_peft()
         self._decoder = load_decoder(self.config.decoder, getattr(torch, self.dtype))

@@ -117,7 +117,9 @@ def test_the_folder_holds_what_any_run_has_and_the_head(joint: tuple[JointConfig
     assert folder.name.startswith("lara_supcon+explanation-tiny-bert-seed1-")
     own = [record for record in outcome.records if record.method == "lara_supcon+explanation"]
     assert {record.metric for record in own} >= {"macro_f1", "accuracy"}
-    assert "lara_supcon+explanation" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "lara_supcon+explanation" in card
+    assert 'load_joint("path/to/this/folder").explain(["a text"])[0]' in card
     for path in (folder / "explainer").rglob("*.*"):
         assert str(config.explanation.decoder).encode() not in path.read_bytes(), path
     assert run_joint(config).was_complete
