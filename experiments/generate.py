@@ -8,18 +8,21 @@ python experiments/generate.py prompt --data demo --backend endpoint --endpoint.
 python experiments/generate.py tune --data demo --limit 20
 python experiments/generate.py eval --run DIR
 python experiments/generate.py suite --suite strategies --limit 5
+python experiments/generate.py joint --data demo --limit 24 --trainer.epochs 1
 """
 
 import argparse
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mhclf.config.command_line import hyphened, parse_settings, run_door
+from mhclf.config.command_line import hyphened, parse_run_settings, parse_settings, run_door
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import generation_cells, read_generation_suite
 from mhclf.config.instruction import InstructionConfig
+from mhclf.config.joint import JointConfig
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
@@ -50,28 +53,61 @@ def prompt(argv: Sequence[str]) -> int:
 
     import pandas as pd
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from mhclf.generation.run import run_prompts
     from mhclf.generation.tables import answer_table, generation_table
     from mhclf.results.tables import to_rich
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=arguments.extra["quiet"]) as bar:
-        tasks: dict[tuple[str, int], Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            # A step that begins anew, for another question, gets a bar of its own.
-            key = (what, total)
-            if key not in tasks or bar.tasks[tasks[key]].finished:
-                tasks[key] = bar.add_task(what, total=total)
-            bar.update(tasks[key], completed=done)
-
+    with _bars(arguments.extra["quiet"]) as show:
         outcome = run_prompts(arguments.config, arguments.extra["overwrite"], show)
     Console().print(to_rich(generation_table(outcome.records)))
     Console().print(to_rich(answer_table(pd.read_parquet(outcome.folder / "predictions.parquet"))))
     again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
     print(f"run folder: {outcome.folder}{again}")
+    return 0
+
+
+@contextmanager
+def _bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what shows how far each step has come, as bars on stderr; they appear with the first of them."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), disable=quiet)
+    tasks: dict[tuple[str, int], Any] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        bar.start()
+        # A step that begins anew, for another question, gets a bar of its own.
+        key = (what, total)
+        if key not in tasks or bar.tasks[tasks[key]].finished:
+            tasks[key] = bar.add_task(what, total=total)
+        bar.update(tasks[key], completed=done)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def joint(argv: Sequence[str]) -> int:
+    """Train a classifier that also explains, and print its numbers."""
+
+    def add(parser: Any) -> None:
+        parser.add_argument("--overwrite", action="store_true", help="start afresh where the run exists")
+        parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+    arguments = parse_run_settings(argv, JointConfig, HERE / "recipes", __doc__ or "", add)
+    logging.getLogger("mhclf").setLevel(logging.WARNING if arguments.extra["quiet"] else logging.INFO)
+
+    from mhclf.generation.joint import run_joint
+    from mhclf.training.console import print_outcomes
+
+    with _bars(arguments.extra["quiet"]) as show:
+        outcome = run_joint(arguments.config, arguments.extra["overwrite"], show)
+    print_outcomes([outcome])
+    print(f"measure its explanations: python experiments/generate.py eval --run {outcome.folder}")
     return 0
 
 
@@ -98,10 +134,10 @@ def tune(argv: Sequence[str]) -> int:
 
 
 def evaluate(argv: Sequence[str]) -> int:
-    """Measure the explanations of a prompting run, and print them beside two baselines."""
+    """Measure the explanations of a prompting or a joint run, and print them beside two baselines."""
     parser = argparse.ArgumentParser(prog="generate.py eval", description=evaluate.__doc__)
     add = parser.add_argument
-    add("--run", required=True, type=Path, metavar="DIR", help="run folder that generate.py prompt printed")
+    add("--run", required=True, type=Path, metavar="DIR", help="run folder that generate.py prompt or joint printed")
     add("--encoder", default="minilm", help="for BERTScore; 'none' leaves it out")
     add("--likelihood", default="", metavar="MODEL", help="language model for the likelihood given the post: smollm2")
     add("--attributions", type=Path, metavar="DIR", help="classifier's run folder that explain.py has explained")
@@ -153,7 +189,13 @@ def suite(argv: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"prompt": prompt, "tune": tune, "eval": evaluate, "suite": suite}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "prompt": prompt,
+    "tune": tune,
+    "joint": joint,
+    "eval": evaluate,
+    "suite": suite,
+}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from mhclf.errors import ConfigError, MhclfError
 from mhclf.registry import nearest
 
 Settings = TypeVar("Settings")
+RunSettings = TypeVar("RunSettings", bound=RunConfig)
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,16 @@ def build_config(recipes: Path, *layers: dict[str, Any]) -> RunConfig:
     layers : dict
         Plain mappings, the last one on top.
     """
+    return build_run_settings(RunConfig, recipes, *layers)
+
+
+def build_run_settings(structure: type[RunSettings], recipes: Path, *layers: dict[str, Any]) -> RunSettings:
+    """Return what `build_config` does, for a run with further settings."""
     over = layered(*layers)
     method = str(over.get("method", RunConfig().method))
     recipe = read_recipe(recipes, method)
     return from_mapping(
-        RunConfig, layered(recipe, over, {"method": method}), f"recipe '{method}' with the given options"
+        structure, layered(recipe, over, {"method": method}), f"recipe '{method}' with the given options"
     )
 
 
@@ -106,12 +112,25 @@ def parse_run(
     description: str,
     add_options: Callable[[jsonargparse.ArgumentParser], None],
 ) -> DoorArguments[RunConfig]:
+    """Parse the arguments of a door that carries out runs; see `parse_run_settings`."""
+    return parse_run_settings(argv, RunConfig, recipes, description, add_options)
+
+
+def parse_run_settings(
+    argv: Sequence[str],
+    structure: type[RunSettings],
+    recipes: Path,
+    description: str,
+    add_options: Callable[[jsonargparse.ArgumentParser], None],
+) -> DoorArguments[RunSettings]:
     """Parse the arguments of a door that carries out runs.
 
     Parameters
     ----------
     argv : sequence of str
         Without the program's name. `--data-root` and `--data_root` are the same.
+    structure : type
+        `RunConfig`, or one with further settings.
     recipes : Path
         Folder of the recipe YAMLs.
     description : str
@@ -132,7 +151,7 @@ def parse_run(
         parser.add_argument("--no_mask", action="store_true", help="leave identifiers inside texts as they are")
         parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
 
-    parsed = _parse(argv, RunConfig, description, add)
+    parsed = _parse(argv, structure, description, add)
     file, given = parsed.file, dict(parsed.given)
     if parsed.extra["no_mask"]:
         given["mask"] = False
@@ -143,7 +162,7 @@ def parse_run(
             f"{parsed.extra['config']}: holds the settings of method '{file['method']}', which would lie above those "
             f"of '{given['method']}'. Leave --method out, or keep in the file only what differs from the recipe."
         )
-    return _resolved(build_config(recipes, file, given), parsed)
+    return _resolved(build_run_settings(structure, recipes, file, given), parsed)
 
 
 def parse_settings(

@@ -31,10 +31,15 @@ def response_loss(logits: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     Tensor
         `sum_t w_t * -log p(x_t | x_<t) / sum_t w_t`, a scalar.
     """
+    return response_nll(logits, ids, weights) / weights[:, -logits.shape[1] :][:, 1:].sum()
+
+
+def response_nll(logits: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted sum `sum_t w_t * -log p(x_t | x_<t)`; arguments as of `response_loss`."""
     kept = logits.shape[1]
     targets, weight = ids[:, -kept:][:, 1:], weights[:, -kept:][:, 1:]
     losses = functional.cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, reduction="none")
-    return (losses * weight).sum() / weight.sum()
+    return (losses * weight).sum()
 
 
 class InstructionPlan(lightning.LightningModule):

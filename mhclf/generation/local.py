@@ -66,7 +66,7 @@ class LocalBackend:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
         """Yield answers batch by batch, longest prompts first: what does not fit in memory fails at once."""
-        prompts = [self._ids(self.prompt(request.turns, request.opening)) for request in requests]
+        prompts = [self.ids(self.prompt(request.turns, request.opening)) for request in requests]
         self._check_length(requests, prompts)
         order = sorted(range(len(requests)), key=lambda number: -len(prompts[number]))
         kinds: dict[object, list[int]] = {}
@@ -102,7 +102,8 @@ class LocalBackend:
             return list(self._generate(asks, prompts))
         return list(self._score([request for request in requests if isinstance(request, Choose)], prompts))
 
-    def _ids(self, text: str) -> list[int]:
+    def ids(self, text: str) -> list[int]:
+        """Return the tokens of a prompt."""
         # The chat template writes the special tokens itself.
         own = not self.decoder.tokenizer.chat_template
         ids: list[int] = self.decoder.tokenizer(text, add_special_tokens=own)["input_ids"]
@@ -118,7 +119,7 @@ class LocalBackend:
             seeds = [_seed(ask.seed, prompt) for ask, prompt in zip(asks, prompts, strict=True)]
             processors.append(SeededSampling(asks[0].temperature, seeds))
         model: Any = self.decoder.model
-        ends = _end_tokens(self.decoder)
+        ends = end_tokens(self.decoder)
         found = model.generate(
             input_ids=ids,
             attention_mask=mask,
@@ -213,7 +214,7 @@ class LocalBackend:
         """
         text = self.prompt(request.turns, request.opening)
         space = " " if request.opening and not request.opening[-1].isspace() else ""
-        whole = [self._ids(text + space + choice) for choice in request.choices]
+        whole = [self.ids(text + space + choice) for choice in request.choices]
         shared = 0
         while shared < len(prompt) and all(len(ids) > shared + 1 and ids[shared] == prompt[shared] for ids in whole):
             shared += 1
@@ -265,7 +266,7 @@ def _nested(choices: Sequence[list[int]]) -> bool:
     return any(a is not b and b[: len(a)] == a for a in choices for b in choices)
 
 
-def _end_tokens(decoder: Decoder) -> set[int]:
+def end_tokens(decoder: Decoder) -> set[int]:
     """Return the tokens that end an answer, those of the model's own generation settings included."""
     given = getattr(decoder.model.generation_config, "eos_token_id", None)
     listed = given if isinstance(given, list) else [given]

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from mhclf.config.generation import GenerationConfig
+from mhclf.config.joint import read_run_config
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.data.audit import leaks_of
 from mhclf.data.load import load_table
@@ -31,6 +32,7 @@ from mhclf.generation.safety_flags import flag_rates
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
 from mhclf.results.files import write_text
+from mhclf.training.run import prepare_data
 
 Floats = npt.NDArray[np.float64]
 
@@ -177,7 +179,7 @@ def measure_run(
     attributions: Path | None = None,
     data_root: str | None = None,
 ) -> Measured:
-    """Measure the explanations of a prompting run; writes `explanations.jsonl` into its folder.
+    """Measure the explanations of a prompting or a joint run; writes `explanations.jsonl` into its folder.
 
     Parameters
     ----------
@@ -196,8 +198,8 @@ def measure_run(
     RunError, ConfigError
         If the folder holds no prompting run, no explanation, or its data are not those of the run.
     """
-    config, table = _read_table(folder, data_root)
-    part = table.part(config.split)
+    split, table = _read_table(folder, data_root)
+    part = table.part(split)
     own, predictions = _generated(folder, part)
     sources = [own]
     predicted = [predictions]
@@ -223,7 +225,7 @@ def measure_run(
     for source, found in zip(sources, values, strict=True):
         measures += summarise(source, found)
     if explained_train:
-        more, note = _consistencies(table, config, sources, predicted)
+        more, note = _consistencies(table, split, sources, predicted)
         measures += more
         notes.append(note)
     for source in sources:
@@ -234,13 +236,19 @@ def measure_run(
     return Measured(folder, tuple(measures), tuple(notes))
 
 
-def _read_table(folder: Path, data_root: str | None) -> tuple[GenerationConfig, PostTable]:
+def _read_table(folder: Path, data_root: str | None) -> tuple[str, PostTable]:
+    """Return the split that a run explained, and its data."""
     if not (folder / "generations.jsonl").is_file():
         raise RunError(f"{folder}: holds no generations.jsonl. Give the folder that generate.py prompt printed.")
-    config = from_mapping(GenerationConfig, read_yaml(folder / "config.yaml"), str(folder / "config.yaml"))
+    content = read_yaml(folder / "config.yaml")
+    if "explanation" in content:
+        joint = read_run_config(folder / "config.yaml")
+        data = prepare_data(replace(joint, data_root=data_root or joint.data_root))
+        return "test" if joint.test else "validation", data.table
+    config = from_mapping(GenerationConfig, content, str(folder / "config.yaml"))
     table = load_table(config.data, data_root=data_root or config.data_root, mask=config.mask)
     # As in the run: no train explanation of a post that is scored.
-    return config, leaks_of(table, "drop")[0]
+    return config.split, leaks_of(table, "drop")[0]
 
 
 def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray[np.int64]]:
@@ -337,14 +345,14 @@ def _add_attributions(sources: Sequence[Explanations], values: list[dict[str, Fl
 
 def _consistencies(
     table: PostTable,
-    config: GenerationConfig,
+    evaluated: str,
     sources: Sequence[Explanations],
     predicted: Sequence[npt.NDArray[np.int64]],
 ) -> tuple[list[Measure], str]:
     """Hold the label that an explanation alone implies against the decided one."""
     labels = list(table.labels)
     spoken = list(table.config.prompt.label_words.values())
-    parts = {split: table.part(split) for split in ("train", "validation", config.split)}
+    parts = {split: table.part(split) for split in ("train", "validation", evaluated)}
     train = parts["train"]
     known = train.frame["explanation"].astype(bool).to_numpy()
     cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]

@@ -191,7 +191,7 @@ def run_prompts(
             cache.close()
         folder.write_json("data_manifest.json", manifest | {"posts_cut": interview.cut, "fitted": fitted})
         prediction_frame(answers).to_parquet(folder.path / "predictions.parquet", index=False)
-        write_text(folder.path / "generations.jsonl", _generations(answers))
+        write_text(folder.path / "generations.jsonl", generation_lines(answers))
         identity = {
             "run": folder.path.name,
             "dataset": table.config.name,
@@ -457,7 +457,7 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _generations(answers: Answers) -> str:
+def generation_lines(answers: Answers) -> str:
     """Return what the model said as lines of JSON: id, question, decision, rule that read it, steps, explanation."""
     lines = []
     for question, decisions in zip(answers.questions, answers.decisions, strict=True):

@@ -1,6 +1,5 @@
 """One instruction-tuning run: stages, checkpoints, and the folder of the adapter or the tuned model."""
 
-import importlib.util
 import json
 import logging
 import time
@@ -23,7 +22,8 @@ from mhclf.data.locate import find_dataset
 from mhclf.data.manifest import build_manifest, content_hash, data_hash
 from mhclf.data.subsets import limit_rows
 from mhclf.data.table import PostTable
-from mhclf.errors import ConfigError, MissingDependencyError
+from mhclf.errors import ConfigError
+from mhclf.generation.adapting import need_peft, save_adapters, with_adapters
 from mhclf.generation.decoders import Decoder, load_decoder
 from mhclf.generation.instruction_plan import InstructionPlan
 from mhclf.generation.instructions import TokenisedInstructions, instructions_of
@@ -93,8 +93,8 @@ def tune(config: InstructionConfig, overwrite: bool = False) -> Tuned:
         Expected failures, each with the message for the user.
     """
     quiet_lightning()
-    if config.lora.rank and importlib.util.find_spec("peft") is None:
-        raise MissingDependencyError("Adapters need the package peft. Run: pip install 'mhclf[generate]'")
+    if config.lora.rank:
+        need_peft()
     target = _prepared(config.data, config)
     general = [_general(name, target, config) for name in config.first]
     dtype = torch.bfloat16 if resolve_precision(config.trainer) == "bf16" and config.lora.rank else torch.float32
@@ -176,19 +176,7 @@ def _carry_out(
     torch.manual_seed(config.seed)
     model: Any = decoder.model.train()
     if config.lora.rank:
-        import peft
-
-        targets = "all-linear" if config.lora.targets == ("all-linear",) else list(config.lora.targets)
-        model = peft.get_peft_model(
-            model,
-            peft.LoraConfig(
-                r=config.lora.rank,
-                lora_alpha=config.lora.alpha,
-                lora_dropout=config.lora.dropout,
-                target_modules=targets,
-                task_type="CAUSAL_LM",
-            ),
-        )
+        model = with_adapters(model, config.lora)
     stages = [("general", general, config.first_epochs)] if general else []
     stages.append(("target", [target], config.trainer.epochs))
     backend = LocalBackend(decoder)
@@ -235,16 +223,12 @@ def _stage(
 
 def _save(config: InstructionConfig, decoder: Decoder, model: Any, folder: RunFolder) -> None:
     model = model.cpu().eval()
+    if config.lora.rank:
+        save_adapters(model, decoder.name, folder.path / "adapter")
+        return
     with quiet_transformers():
-        if config.lora.rank:
-            # The adapter names its base portably: never the path of one machine.
-            for settings in model.peft_config.values():
-                settings.base_model_name_or_path = decoder.name
-            # The embeddings never change; asking whether they did would ask the hub.
-            model.save_pretrained(folder.path / "adapter", save_embedding_layers=False)
-        else:
-            model.save_pretrained(folder.path / "model")
-            decoder.tokenizer.save_pretrained(folder.path / "model")
+        model.save_pretrained(folder.path / "model")
+        decoder.tokenizer.save_pretrained(folder.path / "model")
 
 
 def _forget(folder: RunFolder) -> None:

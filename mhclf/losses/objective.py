@@ -20,7 +20,8 @@ class LossParts:
     """A loss over the posts of all processes and what it is made of.
 
     `contrastive` is unweighted; `evidence` holds both of its terms by their weights, and `evidence_weight` how far the
-    ramp has come; `auxiliary` is the mean over auxiliary tasks, where there are any.
+    ramp has come; `auxiliary` is the mean over auxiliary tasks, where there are any; `generation` is the unweighted
+    loss of explanations, where a language model learns them beside the labels.
     """
 
     total: Tensor
@@ -30,6 +31,7 @@ class LossParts:
     evidence: Tensor | None = None
     evidence_weight: float = 0.0
     auxiliary: Tensor | None = None
+    generation: Tensor | None = None
 
 
 @dataclass(frozen=True)

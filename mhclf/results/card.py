@@ -148,6 +148,9 @@ def _loading(run: RunFiles) -> str:
             'model = AutoModelForSequenceClassification.from_pretrained("path/to/this/folder/model")',
             'logits = model(**tokenizer(["a text"], truncation=True, return_tensors="pt")).logits',
         ]  # fmt: skip
+    if "explanation" in run.config:
+        lines += ["", "from mhclf.generation.joint import load_joint", ""]
+        lines += ['label, probabilities, explanation = load_joint("path/to/this/folder").explain(["a text"])[0]']
     return "\n".join(["```python", *lines, "```"])
 
 

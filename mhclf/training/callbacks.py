@@ -20,10 +20,12 @@ _COLUMNS = (
     "loss/contrastive",
     "loss/evidence",
     "loss/auxiliary",
+    "loss/generation",
     "contrastive_weight",
     "learning_rate",
     "samples_per_second",
     "validation_loss",
+    "validation_generation_loss",
 )
 
 
@@ -94,6 +96,7 @@ class TrainingLog(Callback):
                 "loss/contrastive": float(parts.contrastive) if parts.contrastive is not None else "",
                 "loss/evidence": float(parts.evidence) if parts.evidence is not None else "",
                 "loss/auxiliary": float(parts.auxiliary) if parts.auxiliary is not None else "",
+                "loss/generation": float(parts.generation) if parts.generation is not None else "",
                 "contrastive_weight": parts.contrastive_weight,
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
                 "samples_per_second": round(outputs["posts"] / (now - self._last), 2),
@@ -106,6 +109,7 @@ class TrainingLog(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Add the epoch's row, after validation."""
         logged = trainer.callback_metrics
+        generation = logged.get("validation/generation_loss")
         self._rows.append(
             {
                 "kind": "epoch",
@@ -114,6 +118,7 @@ class TrainingLog(Callback):
                 "loss": sum(self._losses) / max(1, len(self._losses)),
                 "samples_per_second": round(self._posts / (time.perf_counter() - self._epoch_start), 2),
                 "validation_loss": float(logged.get("validation/loss", float("nan"))),
+                "validation_generation_loss": float(generation) if generation is not None else "",
                 f"validation_{self.metric}": float(logged.get(f"validation/{self.metric}", float("nan"))),
             }
         )

@@ -1,8 +1,8 @@
 """Fitting a network: its parts, its posts, its checkpoints, and going on where a killed run stopped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -25,6 +25,7 @@ from mhclf.training.facts import train_facts
 from mhclf.training.folder import RunFolder
 from mhclf.training.loaders import PostData
 from mhclf.training.plan import ClassificationPlan, LossNotFiniteError
+from mhclf.training.predict import NetworkPredictions
 from mhclf.training.trainer import build_trainer
 
 
@@ -47,6 +48,8 @@ class FitJob:
         Called after each epoch.
     auxiliary : sequence of PostTable
         Train rows of auxiliary sets.
+    extension : Extension, optional
+        What is learnt with the network, as one model.
     """
 
     table: PostTable
@@ -57,6 +60,40 @@ class FitJob:
     folder: RunFolder
     on_epoch: Callable[[], None]
     auxiliary: Sequence[PostTable] = ()
+    extension: "Extension | None" = None
+
+
+class Extension(Protocol):
+    """What makes the network of a run part of a larger model that is trained as one.
+
+    Attributes
+    ----------
+    name : str
+        Follows the method's name in records and in the run folder's name.
+    identity : str
+        Hash of the weights that it starts from.
+    """
+
+    name: str
+    identity: str
+
+    def extend(self, job: FitJob, plan: ClassificationPlan, posts: PostData) -> tuple[ClassificationPlan, PostData]:
+        """Return plan and data of the larger model; `best.ckpt` holds the network's weights as those of `plan`."""
+        ...
+
+    def finish(
+        self, folder: RunFolder, evaluated: Mapping[str, PostTable], predictions: Mapping[str, NetworkPredictions]
+    ) -> None:
+        """Write what the larger model adds to the run folder.
+
+        Parameters
+        ----------
+        folder : RunFolder
+            With checkpoints and the saved network.
+        evaluated, predictions : mapping
+            Split -> its rows, and what the network says of them.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -157,6 +194,8 @@ def train_network(job: FitJob) -> Fitted:
     better: Literal["max", "min"] = "max" if higher_is_better(metric) else "min"
     trainer = build_trainer(config.trainer, job.folder, metric, better, job.on_epoch)
     posts = PostData(train_posts, validation_posts, config.batch, config.seed)
+    if job.extension is not None:
+        plan, posts = job.extension.extend(job, plan, posts)
     try:
         train_or_resume(trainer, plan, posts, job.folder)
     except LossNotFiniteError as error:

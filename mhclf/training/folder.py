@@ -89,11 +89,14 @@ class RunFolder:
             raise ConfigError(f"out: {self.path} cannot be made: a file is in the way. Change --out.") from error
 
 
-def run_folder(config: RunConfig, dataset: DatasetConfig, encoder: EncoderSource, data_hash: str) -> RunFolder:
+def run_folder(
+    config: RunConfig, dataset: DatasetConfig, encoder: EncoderSource, data_hash: str, method: str = ""
+) -> RunFolder:
     """Return the folder of a run: its name ends in a hash of the resolved configuration, the data and the weights.
 
     Only settings that differ from their defaults are hashed, with `_DEFAULTS`, the version of the defaults: a new
-    option leaves the names of earlier runs as they are, a changed default does not.
+    option leaves the names of earlier runs as they are, a changed default does not. `method` is its name in the
+    folder's, where that is not the configuration's.
     """
     settings = {
         key: value
@@ -104,7 +107,7 @@ def run_folder(config: RunConfig, dataset: DatasetConfig, encoder: EncoderSource
     settings |= {"data": dataset.name, "encoder": [encoder.name, encoder.sha256]}
     reading = [dataset.task, dataset.label_names, dataset.headline_metric]
     short = content_hash([_DEFAULTS, settings, reading, data_hash])[:8]
-    name = "-".join([_safe(config.method), _safe(encoder.name), f"seed{config.seed}", short])
+    name = "-".join([_safe(method or config.method), _safe(encoder.name), f"seed{config.seed}", short])
     return RunFolder(Path(config.out) / _safe(dataset.name) / name)
 
 

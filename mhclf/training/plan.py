@@ -1,7 +1,7 @@
 """The training plan: steps, optimiser, schedule, logged quantities. Knows no files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import lightning
@@ -18,7 +18,7 @@ from mhclf.losses.classification import Targets, likelihood
 from mhclf.losses.gather import gathered
 from mhclf.losses.objective import LossParts, Objective
 from mhclf.models.encoder import encoder_blocks
-from mhclf.models.network import ClassifierNetwork
+from mhclf.models.network import ClassifierNetwork, NetworkOutput
 from mhclf.training.auxiliary import AuxiliaryTask
 
 
@@ -79,21 +79,26 @@ class ClassificationPlan(lightning.LightningModule):
         """One step; returns the loss and its parts for callbacks."""
         # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
         torch.manual_seed(batch_seed(self.seed_value, self.global_step, self._part(batch_idx)))
+        _, parts = self.losses(batch)
+        loss = parts.total
+        if not torch.isfinite(loss):
+            raise LossNotFiniteError(self.global_step, batch.rows.tolist())
+        parts = _detached(parts)
+        if self.trainer.loggers:
+            self._tell_loggers(parts)
+        return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
+
+    def losses(self, batch: Batch) -> tuple[NetworkOutput, LossParts]:
+        """Return what the network says of a batch, and all losses of the step."""
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         watched = batch.marks is not None and self.objective.evidence.attention_weight > 0
         output = self.network(batch.inputs, watch_attention=watched)
         parts = self.objective(output, Targets(batch.targets, batch.confidence), progress, batch.marks)
-        loss, auxiliary = parts.total, None
         if self.auxiliary:
             losses = [task.loss(self.network, self.global_step, self.device) for task in self.auxiliary]
             auxiliary = torch.stack(losses).mean()
-            loss = loss + self.auxiliary_weight * auxiliary
-        if not torch.isfinite(loss):
-            raise LossNotFiniteError(self.global_step, batch.rows.tolist())
-        parts = _detached(parts, loss, auxiliary)
-        if self.trainer.loggers:
-            self._tell_loggers(parts)
-        return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
+            parts = replace(parts, total=parts.total + self.auxiliary_weight * auxiliary, auxiliary=auxiliary)
+        return output, parts
 
     def _part(self, batch_idx: int) -> int:
         """Return which of a step's batches this is, over accumulation and processes."""
@@ -109,11 +114,17 @@ class ClassificationPlan(lightning.LightningModule):
             self.log("train/loss/evidence", parts.evidence)
         if parts.auxiliary is not None:
             self.log("train/loss/auxiliary", parts.auxiliary)
+        if parts.generation is not None:
+            self.log("train/loss/generation", parts.generation)
         self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep logits and targets until the epoch's end."""
-        self._validation.append((self.network(batch.inputs).logits.float(), batch.targets))
+        self.keep(self.network(batch.inputs), batch)
+
+    def keep(self, output: NetworkOutput, batch: Batch) -> None:
+        """Keep what validation needs of a batch."""
+        self._validation.append((output.logits.float(), batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation loss and the headline metric over all posts at once."""
@@ -139,6 +150,13 @@ class ClassificationPlan(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW, linear schedule: no decay for biases and norms, an own rate for new parts, lower layers slower."""
+        groups = [group for group in self.parameter_groups() if group["params"]]
+        fused = self.device.type in {"cpu", "cuda"}
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.optim.weight_decay, fused=fused)
+        return warm_up_and_decay(optimizer, int(self.trainer.estimated_stepping_batches), self.optim.warmup)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the optimiser's groups; the first one's rate is logged: the encoder's top, or a frozen one's head."""
         optim = self.optim
         heads = [parameter for task in self.auxiliary for parameter in task.parameters()]
         groups = decayed_or_not([*self.network.new_parameters(), *heads], optim.head_lr)
@@ -149,11 +167,7 @@ class ClassificationPlan(lightning.LightningModule):
         for depth, block in enumerate(blocks):
             rate = optim.lr * optim.layer_decay ** (len(blocks) - 1 - depth)
             groups += decayed_or_not([parameter for parameter in block if parameter.requires_grad], rate)
-        # The rate that is logged is the first group's: the top of the encoder, or the new parts of a frozen one.
-        groups = [group for group in groups[::-1] if group["params"]]
-        fused = self.device.type in {"cpu", "cuda"}
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.optim.weight_decay, fused=fused)
-        return warm_up_and_decay(optimizer, int(self.trainer.estimated_stepping_batches), optim.warmup)
+        return groups[::-1]
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -187,15 +201,7 @@ def warm_up_and_decay(optimizer: torch.optim.Optimizer, steps: int, warmup: floa
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
 
 
-def _detached(parts: LossParts, total: Tensor, auxiliary: Tensor | None) -> LossParts:
-    contrastive, evidence, auxiliary = (
-        None if part is None else part.detach() for part in (parts.contrastive, parts.evidence, auxiliary)
-    )
-    return replace(
-        parts,
-        total=total.detach(),
-        classification=parts.classification.detach(),
-        contrastive=contrastive,
-        evidence=evidence,
-        auxiliary=auxiliary,
-    )
+def _detached(parts: LossParts) -> LossParts:
+    found = {field.name: getattr(parts, field.name) for field in fields(parts)}
+    tensors: dict[str, Any] = {name: value.detach() for name, value in found.items() if isinstance(value, Tensor)}
+    return replace(parts, **tensors)

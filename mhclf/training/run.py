@@ -37,7 +37,7 @@ from mhclf.training.environment import (
     shares_steps,
     worker_rank,
 )
-from mhclf.training.fit import FitJob, Fitted, fit_network, train_network
+from mhclf.training.fit import Extension, FitJob, Fitted, fit_network, train_network
 from mhclf.training.folder import RunFolder, run_folder
 from mhclf.training.model_folder import save_network_folder
 from mhclf.training.outcome import (
@@ -140,7 +140,7 @@ def _auxiliary_rows(name: str, table: PostTable, config: RunConfig) -> PostTable
     return limit_rows(train, config.limit) if config.limit is not None else train
 
 
-def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
+def run(config: RunConfig, overwrite: bool = False, extension: Extension | None = None) -> RunOutcome:
     """Carry out one run, go on with a stopped one, or return a complete one.
 
     Parameters
@@ -148,13 +148,15 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
     config : RunConfig
     overwrite : bool
         Start afresh even where a run of the same configuration and data exists.
+    extension : Extension, optional
+        What is learnt with the network in one process.
 
     Raises
     ------
     MhclfError
         Expected failures, each with the message for the user.
     """
-    config, source, data, folder = _resolve(config)
+    config, source, data, folder = _resolve(config, extension)
     if shares_steps(config.trainer) and worker_rank():
         # The first process finds a complete run complete, too, and asks for no help.
         if folder.complete and not overwrite:
@@ -168,7 +170,8 @@ def run(config: RunConfig, overwrite: bool = False) -> RunOutcome:
                 _draw(folder, data.table)
             logger.info("%s is complete; --overwrite starts it afresh.", folder.path)
             return RunOutcome(folder.path, _records(folder), was_complete=True)
-        return RunOutcome(folder.path, _carry_out(config, source, data, folder), was_complete=False)
+        records = _carry_out(config, source, data, folder, extension)
+        return RunOutcome(folder.path, records, was_complete=False)
 
 
 def completed(config: RunConfig) -> RunOutcome | None:
@@ -193,11 +196,13 @@ def lacks_report(config: RunConfig, folder: RunFolder) -> bool:
     return config.report and not (folder.path / "report.html").is_file()
 
 
-def _resolve(config: RunConfig) -> tuple[RunConfig, EncoderSource, PreparedData, RunFolder]:
+def _resolve(
+    config: RunConfig, extension: Extension | None = None
+) -> tuple[RunConfig, EncoderSource, PreparedData, RunFolder]:
     """Check what can be checked before work starts, and find the folder."""
     source = checked_source(config)
     data = prepare_data(config)
-    config, folder = folder_of(config, source, data.table.config, data.manifest)
+    config, folder = folder_of(config, source, data.table.config, data.manifest, extension)
     return config, source, data, folder
 
 
@@ -214,7 +219,11 @@ def checked_source(config: RunConfig) -> EncoderSource:
 
 
 def folder_of(
-    config: RunConfig, source: EncoderSource, dataset: DatasetConfig, manifest: Mapping[str, Any]
+    config: RunConfig,
+    source: EncoderSource,
+    dataset: DatasetConfig,
+    manifest: Mapping[str, Any],
+    extension: Extension | None = None,
 ) -> tuple[RunConfig, RunFolder]:
     """Return the configuration with the data set's defaults, and the folder of its run.
 
@@ -225,15 +234,27 @@ def folder_of(
         From `checked_source`.
     dataset, manifest
         Of the prepared data.
+    extension : Extension, optional
     """
     # The YAML's defaults become part of the resolved configuration, and so of the hash.
     config = replace(config, max_length=config.max_length or dataset.max_length)
     hashes = [manifest["hashes"]["data"], *(item["data"] for item in manifest.get("auxiliary", {}).values())]
-    return config, run_folder(config, dataset, source, "".join(hashes))
+    if extension is not None:
+        hashes.append(extension.identity)
+    return config, run_folder(config, dataset, source, "".join(hashes), _method(config, extension))
+
+
+def _method(config: RunConfig, extension: Extension | None) -> str:
+    """Return what records and the run folder call the method."""
+    return config.method if extension is None else f"{config.method}+{extension.name}"
 
 
 def _carry_out(
-    config: RunConfig, source: EncoderSource, data: PreparedData, folder: RunFolder
+    config: RunConfig,
+    source: EncoderSource,
+    data: PreparedData,
+    folder: RunFolder,
+    extension: Extension | None,
 ) -> tuple[ResultRecord, ...]:
     """Do the work of a run whose folder is locked."""
     start = time.perf_counter()
@@ -259,9 +280,9 @@ def _carry_out(
         scored = _run_linear(data.table, evaluated, folder)
     else:
         fitted = fit_network(
-            FitJob(data.table, config, source, attention, max_length, folder, note_time, data.auxiliary)
+            FitJob(data.table, config, source, attention, max_length, folder, note_time, data.auxiliary, extension)
         )
-        scored = _run_network(fitted, config, evaluated, folder, max_length)
+        scored = _run_network(fitted, config, evaluated, folder, max_length, extension)
     frames = [
         prediction_frame(part, scored[split].probabilities, scored[split].reservation)
         for split, part in evaluated.items()
@@ -270,7 +291,7 @@ def _carry_out(
     identity = {
         "run": folder.path.name,
         "dataset": data.table.config.name,
-        "method": config.method,
+        "method": _method(config, extension),
         "encoder": source.name,
         "seed": config.seed,
         "protocol": config.protocol,
@@ -328,7 +349,12 @@ def _run_linear(table: PostTable, evaluated: dict[str, PostTable], folder: RunFo
 
 
 def _run_network(
-    fitted: Fitted, config: RunConfig, evaluated: dict[str, PostTable], folder: RunFolder, max_length: int
+    fitted: Fitted,
+    config: RunConfig,
+    evaluated: dict[str, PostTable],
+    folder: RunFolder,
+    max_length: int,
+    extension: Extension | None,
 ) -> dict[str, Scored]:
     save_network_folder(fitted.network, fitted.tokenizer, max_length, folder.model)
     predictions = {
@@ -348,6 +374,8 @@ def _run_network(
     folder.write_json("representation.json", description)
     if evaluated[shown].targets.ndim == 1:
         folder.write_json("class_pairs.json", pair_summary(evaluated[shown], predictions[shown]))
+    if extension is not None:
+        extension.finish(folder, evaluated, predictions)
     return {split: Scored(item.probabilities, item.reservation) for split, item in predictions.items()}
 
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
+from mhclf.config.joint import read_run_config
 from mhclf.config.run import RunConfig
-from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.data.manifest import content_hash
 from mhclf.data.repair import clean_post
 from mhclf.data.table import join_contexts
@@ -231,7 +231,7 @@ def load_run(folder: str | Path) -> Run:
     path = Path(folder)
     if not (path / "config.yaml").is_file():
         raise RunError(f"{path}: is no run folder (no config.yaml). Give the folder that training printed.")
-    config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
+    config = read_run_config(path / "config.yaml")
     repair = _repaired(path / "data_manifest.json")
     if config.model.kind == "tfidf_lr":
         linear = load_linear_folder(path / "model")

@@ -4,8 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from mhclf.config.run import RunConfig
-from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.joint import read_run_config
 from mhclf.errors import DataError, RunError
 from mhclf.training.run import prepare_data
 
@@ -31,7 +30,7 @@ def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, 
     for name in ("config.yaml", "data_manifest.json"):
         if not (path / name).is_file():
             raise RunError(f"{path}: is no run folder (no {name}). Give the folder that training printed.")
-    config = from_mapping(RunConfig, read_yaml(path / "config.yaml"), str(path / "config.yaml"))
+    config = read_run_config(path / "config.yaml")
     data = prepare_data(replace(config, data_root=data_root or config.data_root))
     expected = json.loads((path / "data_manifest.json").read_text(encoding="utf-8"))["hashes"]["data"]
     if data.manifest["hashes"]["data"] != expected:

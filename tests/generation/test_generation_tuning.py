@@ -111,8 +111,8 @@ def test_a_tuned_adapter_answers_better_and_is_portable(tiny_dataset: Path, mode
         json.loads((outcome.folder / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
         == "tiny-llama"
     )
-    for path in outcome.folder.rglob("*.json"):
-        assert str(model_folder) not in path.read_text(encoding="utf-8")
+    for path in [*outcome.folder.rglob("*.json"), *(outcome.folder / "adapter").iterdir()]:
+        assert str(model_folder).encode() not in path.read_bytes(), path
     assert tune(config).was_complete
     asked = GenerationConfig(data=str(tiny_dataset), strategy="imhi", out=str(tmp_path / "asked"))
     plain = LocalConfig(model=str(model_folder), precision="fp32")
