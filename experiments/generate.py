@@ -146,7 +146,7 @@ def evaluate(argv: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from mhclf.generation.measuring import measure_run
+    from mhclf.generation.measured_run import measure_run
     from mhclf.generation.tables import explanation_table
     from mhclf.results.tables import to_rich
 

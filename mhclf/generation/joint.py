@@ -16,6 +16,7 @@ from mhclf.data.locate import find_dataset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.adapting import need_peft, with_adapters
+from mhclf.generation.answers import Answers, generation_lines
 from mhclf.generation.asking import Progress
 from mhclf.generation.deciding import Decision
 from mhclf.generation.decoders import Decoder, load_decoder
@@ -23,7 +24,6 @@ from mhclf.generation.explainer import Explainer, ExplainerSettings, load_explai
 from mhclf.generation.explanation_head import ExplanationHead
 from mhclf.generation.joint_data import ExplanationPrompts, Explanations, JointData, question_of
 from mhclf.generation.joint_plan import HEAD, JointPlan
-from mhclf.generation.run import Answers, generation_lines
 from mhclf.results.files import write_text
 from mhclf.training.checkpoints import load_checkpoint
 from mhclf.training.environment import resolve_precision

@@ -13,16 +13,8 @@ from generation_support import ScriptedBackend
 from mhclf.config.generation import GenerationConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
-from mhclf.generation.measuring import (
-    COMMON,
-    FIRST_SENTENCE,
-    GENERATED,
-    Measured,
-    _read_table,
-    common_explanations,
-    first_sentence,
-    measure_run,
-)
+from mhclf.generation.measured_run import Measured, measure_run, read_table_of
+from mhclf.generation.measuring import COMMON, FIRST_SENTENCE, GENERATED, common_explanations, first_sentence
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tables import explanation_table
@@ -115,7 +107,7 @@ def test_train_explanations_of_scored_posts_are_left_out(tmp_path: Path) -> None
     )  # fmt: skip
     backend = ScriptedBackend(lambda request: (-1.0, -2.0) if isinstance(request, Choose) else "because")
     outcome = run_prompts(GenerationConfig(data=str(yaml), out=str(tmp_path / "runs"), explain=True), backend=backend)
-    table = _read_table(outcome.folder, None)[1]
+    table = read_table_of(outcome.folder, None)[1]
     assert table.part("train").texts == ["d e f", "g h i"]
 
 

@@ -28,7 +28,7 @@ from mhclf.generation.explanation_head import ExplanationHead
 from mhclf.generation.joint import JointExtension, load_joint, run_joint
 from mhclf.generation.joint_data import Explanations
 from mhclf.generation.joint_plan import JointPlan
-from mhclf.generation.measuring import measure_run
+from mhclf.generation.measured_run import measure_run
 from mhclf.training.run import RunOutcome, run
 from mhclf.training.saved import load_run
 from mhclf.training.texts import texts_of_run

@@ -1,0 +1,270 @@
+"""Measuring the explanations of a finished run, beside two that need no model."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mhclf.config.generation import GenerationConfig
+from mhclf.config.joint import read_run_config
+from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.data.audit import leaks_of
+from mhclf.data.load import load_table
+from mhclf.data.spans import marked_words
+from mhclf.data.spans import words as split_words
+from mhclf.data.table import PostTable
+from mhclf.errors import ConfigError, RunError
+from mhclf.evaluation.evidence_agreement import attribution_agreement
+from mhclf.generation.bert_score import bert_score
+from mhclf.generation.consistency import consistency, fit_label_reader, without_label_words
+from mhclf.generation.decoders import load_decoder
+from mhclf.generation.likelihood import likelihood_scores
+from mhclf.generation.measuring import (
+    COMMON,
+    FIRST_SENTENCE,
+    GENERATED,
+    Explanations,
+    Floats,
+    Measure,
+    cited_words,
+    common_explanations,
+    first_sentence,
+    measure_of,
+    overlap_measures,
+    summarise,
+)
+from mhclf.generation.metric_agreement import spread
+from mhclf.generation.safety_flags import flag_rates
+from mhclf.models.encoder import load_encoder, load_tokenizer
+from mhclf.models.weights import resolve_encoder
+from mhclf.results.files import write_text
+from mhclf.training.run import prepare_data
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All measures of one run, and what is said about them.
+
+    Attributes
+    ----------
+    folder : Path
+    measures : tuple of Measure
+    notes : tuple of str
+    """
+
+    folder: Path
+    measures: tuple[Measure, ...]
+    notes: tuple[str, ...]
+
+
+def measure_run(
+    folder: Path,
+    encoder: str = "minilm",
+    likelihood: str = "",
+    attributions: Path | None = None,
+    data_root: str | None = None,
+) -> Measured:
+    """Measure the explanations of a prompting or a joint run; writes `explanations.jsonl` into its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a run that was asked to explain.
+    encoder : str
+        For BERTScore; '' leaves it out.
+    likelihood : str
+        Language model for the likelihood of explanations given their posts; '' leaves it out.
+    attributions : Path, optional
+        Run folder of a classifier with `attributions.parquet`: whether the text cites what the classifier looked at.
+    data_root : str, optional
+
+    Raises
+    ------
+    RunError, ConfigError
+        If the folder holds no prompting run, no explanation, or its data are not those of the run.
+    """
+    split, table = read_table_of(folder, data_root)
+    part = table.part(split)
+    own, predictions = _generated(folder, part)
+    sources = [own]
+    predicted = [predictions]
+    train = table.part("train")
+    several = part.targets.ndim == 2
+    explained_train = not several and train.frame["explanation"].astype(bool).any()
+    sources.append(replace(own, source=FIRST_SENTENCE, texts=[first_sentence(post) for post in own.posts]))
+    predicted.append(predictions)
+    if explained_train:
+        common = common_explanations(train.frame["explanation"].astype(str).tolist(), train.targets, len(train.labels))
+        known = [common[label] if label >= 0 else "" for label in predictions]
+        sources.append(replace(own, source=COMMON, texts=known))
+        predicted.append(predictions)
+    measures: list[Measure] = []
+    notes = [_reference_note(table)]
+    values = [overlap_measures(source) for source in sources]
+    if encoder:
+        notes.append(_add_bert_scores(sources, values, encoder))
+    if likelihood:
+        notes.append(_add_likelihoods(sources, values, likelihood))
+    if attributions is not None:
+        notes.append(_add_attributions(sources, values, attributions))
+    for source, found in zip(sources, values, strict=True):
+        measures += summarise(source, found)
+    if explained_train:
+        more, note = _consistencies(table, split, sources, predicted)
+        measures += more
+        notes.append(note)
+    for source in sources:
+        for kind, rate in flag_rates(source.texts, source.posts, source.groups).items():
+            measures.append(measure_of(source.source, f"flag_{kind}", rate))
+    lines = (json.dumps(asdict(measure), ensure_ascii=False) + "\n" for measure in measures)
+    write_text(folder / "explanations.jsonl", "".join(lines))
+    return Measured(folder, tuple(measures), tuple(notes))
+
+
+def read_table_of(folder: Path, data_root: str | None) -> tuple[str, PostTable]:
+    """Return the split that a run explained, and its data."""
+    if not (folder / "generations.jsonl").is_file():
+        raise RunError(f"{folder}: holds no generations.jsonl. Give the folder that generate.py prompt printed.")
+    content = read_yaml(folder / "config.yaml")
+    if "explanation" in content:
+        joint = read_run_config(folder / "config.yaml")
+        data = prepare_data(replace(joint, data_root=data_root or joint.data_root))
+        return "test" if joint.test else "validation", data.table
+    config = from_mapping(GenerationConfig, content, str(folder / "config.yaml"))
+    table = load_table(config.data, data_root=data_root or config.data_root, mask=config.mask)
+    # As in the run: no train explanation of a post that is scored.
+    return config.split, leaks_of(table, "drop")[0]
+
+
+def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray[np.int64]]:
+    """Return the run's explanations in the order of its file, and the label number decided beside each."""
+    place = {str(identifier): row for row, identifier in enumerate(part.frame["id"])}
+    words = {part.config.prompt.label_words.get(name, name): number for number, name in enumerate(part.labels)}
+    texts, rows, decided = [], [], []
+    with (folder / "generations.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            content = json.loads(line)
+            if content["id"] not in place:
+                raise RunError(f"{folder}: a row of the run is not in the data set. Use the data it was made from.")
+            # Of yes-or-no questions only those about a label that was said to hold.
+            if content["label"] is not None and not content["explanation"]:
+                continue
+            texts.append(content["explanation"])
+            rows.append(place[content["id"]])
+            answer = content["answer"]
+            decided.append(words.get(answer[0], -1) if answer and content["label"] is None else -1)
+    if not any(texts):
+        raise ConfigError(f"{folder}: was not asked to explain. Prompt it again with --explain true.")
+    frame = part.frame.iloc[rows]
+    posts = frame["text"].astype(str).tolist()
+    marks = None
+    if part.rationales and any(rationale.spans for rationale in part.rationales):
+        marks = [
+            marked_words(split_words(post), part.rationales[row].spans) for row, post in zip(rows, posts, strict=True)
+        ]
+    explanations = Explanations(
+        GENERATED,
+        frame["id"].astype(str).to_numpy(dtype=str),
+        frame["group"].astype(str).to_numpy(dtype=str),
+        texts,
+        posts,
+        frame["explanation"].astype(str).tolist(),
+        marks,
+    )
+    return explanations, np.array(decided, dtype=np.int64)
+
+
+def _reference_note(table: PostTable) -> str:
+    who = {"expert": "written by experts", "silver": "written by a machine (silver)", "": "of unknown origin"}
+    if not table.frame["explanation"].astype(bool).any():
+        return "The data set has no reference explanation."
+    return f"References: {who[table.config.explanations]}."
+
+
+def _add_bert_scores(sources: Sequence[Explanations], values: list[dict[str, Floats]], name: str) -> str:
+    place = resolve_encoder(name)
+    encoder, tokenizer = load_encoder(place, "eager"), load_tokenizer(place)
+    layer = ""
+    for source, found in zip(sources, values, strict=True):
+        known = np.array([bool(text and ref) for text, ref in zip(source.texts, source.references, strict=True)])
+        if not known.any():
+            continue
+        pairs = [(t, r) for t, r, has in zip(source.texts, source.references, known, strict=True) if has]
+        scored = bert_score([text for text, _ in pairs], [reference for _, reference in pairs], encoder, tokenizer)
+        found["bertscore_f1"], layer = spread(scored.f1, np.flatnonzero(known).tolist(), len(known)), scored.layer
+    return f"BERTScore: {place.name}, {layer}, no idf, no baseline."
+
+
+def _add_likelihoods(sources: Sequence[Explanations], values: list[dict[str, Floats]], name: str) -> str:
+    decoder = load_decoder(name)
+    for source, found in zip(sources, values, strict=True):
+        scored = likelihood_scores(
+            source.texts, source.posts, "source->text", decoder.model, decoder.tokenizer, decoder.name
+        )
+        found["likelihood_given_post"] = scored.values
+    return f"Likelihood: mean log-likelihood of a token of the explanation given the post, by {decoder.name} in fp32."
+
+
+def _add_attributions(sources: Sequence[Explanations], values: list[dict[str, Floats]], folder: Path) -> str:
+    file = folder / "attributions.parquet"
+    if not file.is_file():
+        raise ConfigError(f"attributions: {folder} holds no attributions.parquet. Run experiments/explain.py on it.")
+    frame = pd.read_parquet(file)
+    method = "integrated_gradients" if "integrated_gradients" in set(frame["method"]) else str(frame["method"].iloc[0])
+    scores = {
+        str(row.id): np.asarray(row.scores, dtype=np.float64)
+        for row in frame[frame["method"] == method].itertuples(index=False)
+    }
+    for source, found in zip(sources, values, strict=True):
+        cited = cited_words(source.texts, source.posts)
+        known = np.array(
+            [i in scores and len(scores[i]) == len(mask) for i, mask in zip(source.ids, cited, strict=True)]
+        )
+        if not known.any():
+            raise ConfigError(f"attributions: {folder} explains none of the run's posts.")
+        pairs = [(mask, scores[i]) for i, mask, has in zip(source.ids, cited, known, strict=True) if has]
+        for name, own in attribution_agreement([mask for mask, _ in pairs], [given for _, given in pairs]).items():
+            found[f"classifier_{name}"] = spread(own, np.flatnonzero(known).tolist(), len(known))
+    return f"Attributions: {method} of {folder.name}."
+
+
+def _consistencies(
+    table: PostTable,
+    evaluated: str,
+    sources: Sequence[Explanations],
+    predicted: Sequence[npt.NDArray[np.int64]],
+) -> tuple[list[Measure], str]:
+    """Hold the label that an explanation alone implies against the decided one."""
+    labels = list(table.labels)
+    spoken = list(table.config.prompt.label_words.values())
+    parts = {split: table.part(split) for split in ("train", "validation", evaluated)}
+    train = parts["train"]
+    known = train.frame["explanation"].astype(bool).to_numpy()
+    cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]
+    reader = fit_label_reader(cut, train.targets[known], labels)
+    held = parts["validation"]
+    has = held.frame["explanation"].astype(bool).to_numpy()
+    found, told = [], ""
+    for source, decided in zip(sources, predicted, strict=True):
+        own = consistency(
+            reader,
+            held.frame["explanation"][has].astype(str).tolist(),
+            held.targets[has],
+            source.texts,
+            decided,
+            labels,
+            spoken,
+            held.frame["group"][has].to_numpy(),
+            source.groups,
+        )
+        found.append(measure_of(source.source, "consistency", own.consistent))
+        told = (
+            f"Consistency: share of explanations that, without label words, imply the decided label to a reader fitted "
+            f"on train's reference explanations; the reader's accuracy on validation's is {own.held_out.mean:.3f} "
+            f"[{own.held_out.low:.3f}, {own.held_out.high:.3f}] (n {own.held_out.n}), majority {own.majority:.3f}."
+        )
+    return found, told
