@@ -91,11 +91,21 @@ class OrdinalHead(MulticlassHead):
         super().__init__(hidden, labels, dropout)
         self.linear = nn.Linear(hidden, 1, bias=False)
         # Equal shares at a score of 0.
-        shares = torch.arange(1, labels) / labels
-        thresholds = torch.logit(shares)
-        self.first = nn.Parameter(thresholds[:1].clone())
+        self.first = nn.Parameter(torch.zeros(1))
+        self.steps = nn.Parameter(torch.zeros(labels - 2))
+        self.start_at(torch.full((labels,), 1 / labels))
+
+    @torch.no_grad()
+    def start_at(self, shares: Tensor) -> None:
+        """Set the thresholds so that a score of 0 has these label shares (labels,): few steps move them little.
+
+        A label without a share is given one of 1 in 1,000.
+        """
+        known = shares.float().clamp(min=1e-3)
+        thresholds = torch.logit((known / known.sum()).cumsum(0)[:-1])
+        self.first.copy_(thresholds[:1])
         # softplus keeps the steps above 0; its inverse gives the start.
-        self.steps = nn.Parameter(torch.log(torch.expm1(thresholds.diff())))
+        self.steps.copy_(torch.log(torch.expm1(thresholds.diff())))
 
     def thresholds(self) -> Tensor:
         """Return the thresholds, ascending, shape (labels - 1,)."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -16,6 +17,7 @@ from mhclf.losses.objective import Objective
 from mhclf.models.adapters import add_lora, merge_lora
 from mhclf.models.baselines import build_baseline
 from mhclf.models.encoder import freeze, load_encoder, load_tokenizer, longest_input
+from mhclf.models.heads import OrdinalHead
 from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import EncoderSource
 from mhclf.training.auxiliary import AuxiliaryTask
@@ -106,7 +108,7 @@ class Fitted:
 
 
 def build_network(table: PostTable, config: RunConfig, source: EncoderSource, attention: str) -> ClassifierNetwork:
-    """Build encoder and new parts; the new parts' start depends on the seed alone."""
+    """Build encoder and new parts; their start depends on the seed, that of ordered labels on their shares in train."""
     encoder = load_encoder(source, attention)
     torch.manual_seed(config.seed)
     model = config.model
@@ -128,8 +130,12 @@ def build_network(table: PostTable, config: RunConfig, source: EncoderSource, at
         config.long.strategy == "chunks",
         config.evidence.head_weight > 0,
     )
+    network = ClassifierNetwork(encoder, parts)
+    if isinstance(network.head, OrdinalHead):
+        counts = np.bincount(table.part("train").targets, minlength=len(table.labels))
+        network.head.start_at(torch.tensor(counts / counts.sum()))
     # Encoders come from the library in evaluation mode, and Lightning keeps the mode it finds.
-    return ClassifierNetwork(encoder, parts).train()
+    return network.train()
 
 
 def build_plan(

@@ -122,6 +122,15 @@ def test_the_ordinal_head_starts_with_equal_shares_and_keeps_its_order():
     assert (head.thresholds().diff() >= 0).all()
 
 
+def test_the_ordinal_head_starts_at_given_shares():
+    head = HEADS.get("ordinal")(4, 4, 0.0)
+    head.start_at(torch.tensor([0.7, 0.2, 0.1, 0.0]))
+    torch.nn.init.zeros_(head.linear.weight)
+    probabilities = head(torch.randn(1, 4)).softmax(1)[0]
+    # A label without a share gets one of 1 in 1,000.
+    assert torch.allclose(probabilities, torch.tensor([0.7, 0.2, 0.1, 0.001]) / 1.001, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [0.0, 1e2, 1e4])
 def test_the_ordinal_likelihood_stays_finite(size):
     head = HEADS.get("ordinal")(3, 4, 0.0)

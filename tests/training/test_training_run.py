@@ -24,8 +24,10 @@ from mhclf.config.run import AuditConfig
 from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.config.training import OptimConfig, TrainerConfig
 from mhclf.errors import AuditError, ConfigError, DataError, RunError
+from mhclf.models.weights import resolve_encoder
 from mhclf.results.records import read_records
 from mhclf.training.checkpoints import load_checkpoint
+from mhclf.training.fit import build_network
 from mhclf.training.plan import ClassificationPlan
 from mhclf.training.run import completed, prepare_data, run
 from mhclf.training.saved import load_run, read_predictions
@@ -191,6 +193,16 @@ def test_a_killed_run_resumes_and_ends_with_the_metrics_of_an_unbroken_one(tiny_
     logs = [pd.read_csv(outcome.folder / "training_log.csv") for outcome in (resumed, unbroken)]
     for name in ("kind", "epoch", "step", "loss", "contrastive_weight"):
         pd.testing.assert_series_equal(logs[0][name], logs[1][name])
+
+
+def test_ordered_labels_start_at_their_shares_in_train(tiny_config, tmp_path):
+    path = write_tiny_dataset(tmp_path / "data", task="ordinal")
+    config = tiny_config(data=str(path))
+    table = prepare_data(config).table
+    train = table.part("train").targets
+    network = build_network(table, config, resolve_encoder(config.encoder), "eager")
+    first = network.head.thresholds().sigmoid()[0]
+    assert float(first) == pytest.approx((train == 0).mean(), abs=1e-5)
 
 
 def test_ordinal_run(tmp_path, tiny_config):
