@@ -26,8 +26,9 @@ from mhclf.errors import ConfigError
 from mhclf.generation.adapting import need_peft, save_adapters, with_adapters
 from mhclf.generation.decoders import Decoder, load_decoder
 from mhclf.generation.instruction_plan import InstructionPlan
-from mhclf.generation.instructions import TokenisedInstructions, instructions_of
+from mhclf.generation.instructions import STRATEGY, TokenisedInstructions, instructions_of
 from mhclf.generation.local import LocalBackend
+from mhclf.generation.strategy import read_strategy
 from mhclf.models.encoder import quiet_transformers
 from mhclf.results.files import write_text
 from mhclf.training.checkpoints import load_checkpoint, train_or_resume
@@ -38,7 +39,7 @@ from mhclf.training.trainer import build_trainer
 logger = logging.getLogger(__name__)
 
 EXPERTS = "experts"
-_NOT_HASHED = ("out", "data_root")
+_NOT_HASHED = ("out", "data_root", "data", "first", "model", "keep_out")
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,14 @@ def _general(name: str, target: PostTable, config: InstructionConfig) -> PostTab
 
 def _folder(config: InstructionConfig, decoder: Decoder, target: PostTable, general: list[PostTable]) -> RunFolder:
     settings = {key: value for key, value in to_mapping(config).items() if key not in _NOT_HASHED}
-    short = content_hash([settings, decoder.sha256, *(data_hash(table) for table in (target, *general))])[:8]
+    tables = (target, *general)
+    # What the model is asked and answers, and from which rows; not where they lie.
+    words = [[to_mapping(t.config.prompt), t.config.language, t.config.task, t.config.label_names] for t in tables]
+    content = [settings, decoder.name, decoder.sha256, to_mapping(read_strategy(STRATEGY)), words]
+    rows = [
+        part for table in tables for part in (data_hash(table), content_hash(table.frame["explanation"].astype(str)))
+    ]
+    short = content_hash([*content, *rows])[:8]
     kind = "lora" if config.lora.rank else "full"
     name = f"instruction_{kind}_{config.response}-{decoder.name}-seed{config.seed}-{short}"
     return RunFolder(Path(config.out) / target.config.name / name)

@@ -1,6 +1,7 @@
 """Instruction tuning: tokens and weights, the loss, stages, resuming, and what the tuned model answers."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +149,24 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     assert stops == 1
     first, second = ((item.folder / "adapter" / "adapter_model.safetensors").read_bytes() for item in (whole, again))
     assert first == second
+
+
+def test_a_run_is_named_by_what_it_learns_and_not_by_where_that_lies(
+    tiny_dataset: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    once = TrainerConfig(epochs=1, precision="fp32")
+    moved = tmp_path / "moved"
+    shutil.copytree(model_folder, moved / "tiny-llama")
+    for file in (tiny_dataset, tiny_dataset.parent / "tiny.jsonl"):
+        shutil.copy(file, moved / file.name)
+    first = tune(settings(tiny_dataset, model_folder, tmp_path / "a", trainer=once))
+    second = tune(settings(moved / tiny_dataset.name, moved / "tiny-llama", tmp_path / "a", trainer=once))
+    assert second.was_complete
+    assert second.folder == first.folder
+    asked = moved / tiny_dataset.name
+    asked.write_text(asked.read_text(encoding="utf-8") + 'prompt: {question: "What is it about?"}\n', encoding="utf-8")
+    third = tune(settings(asked, model_folder, tmp_path / "a", trainer=once))
+    assert third.folder != first.folder
 
 
 def test_two_stages_and_full_tuning(tiny_dataset: Path, model_folder: Path, tmp_path: Path) -> None:

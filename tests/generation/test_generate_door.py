@@ -1,0 +1,64 @@
+"""The door of prompting, tuning, measuring and suites of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from generation_support import build_decoder_folder
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def door(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    kept = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"}
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / "experiments" / "generate.py"), *arguments],
+        capture_output=True,
+        text=True,
+        env=kept | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"},
+        timeout=600,
+    )
+
+
+def test_help_shows_an_example_of_each_word_without_loading_a_model() -> None:
+    found = door("--help")
+    assert found.returncode == 0
+    for word in ("prompt", "tune", "joint", "eval", "suite"):
+        assert f"experiments/generate.py {word}" in found.stdout
+    assert len(found.stdout.splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("promt",), 2, "'promt' is none of prompt, tune"),
+        (("prompt", "--strategy", "zero_shots"), 2, "Did you mean 'zero_shot'?"),
+        (("prompt", "--labels.by", "run"), 2, "--labels.by run and --labels.run DIR belong together"),
+        (("tune", "--label_weight", "0"), 2, "label_weight: is 0"),
+        (("eval", "--run", "nowhere"), 1, "nowhere: holds no generations.jsonl"),
+        (("suite", "--suite", "strategie"), 2, "Did you mean 'strategies'?"),
+    ],
+)
+def test_a_mistake_is_one_message_and_an_exit_code(arguments: tuple[str, ...], code: int, message: str) -> None:
+    found = door(*arguments)
+    assert found.returncode == code
+    assert found.stderr.splitlines()[-1].startswith("error: ")
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_prompt_and_eval(tiny_dataset: Path, tmp_path: Path) -> None:
+    model = build_decoder_folder(tmp_path / "tiny-llama")
+    asked = door(
+        "prompt", "--data", str(tiny_dataset), "--local.model", str(model), "--local.precision", "fp32",
+        "--out", str(tmp_path / "runs"), "--limit", "6", "--explain", "true", "--max_new_tokens", "6", "--quiet",
+    )  # fmt: skip
+    assert asked.returncode == 0, asked.stderr
+    assert "unparsed" in asked.stdout
+    folder = asked.stdout.split("run folder: ")[1].split()[0]
+    measured = door("eval", "--run", folder, "--encoder", "none")
+    assert measured.returncode == 0, measured.stderr
+    assert "grounded_share" in measured.stdout
+    assert (Path(folder) / "explanations.jsonl").is_file()
