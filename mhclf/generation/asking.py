@@ -42,11 +42,6 @@ class Asker:
     parse: Parser | None = None
     on_progress: Progress | None = None
 
-    def decide(self, posts: Sequence[Post]) -> list[Decision]:
-        """Return a decision for each post, explained where the configuration asks for it."""
-        decisions = self.label(posts)
-        return self.explain(posts, decisions) if self.config.explain else decisions
-
     def label(self, posts: Sequence[Post]) -> list[Decision]:
         """Return a decision for each post, without explanation."""
         said = self._earlier_steps(posts)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -51,19 +52,13 @@ def normalised(log_probabilities: Sequence[float], tokens: Sequence[int], length
     return scores / np.asarray(tokens) if length == "mean" else scores
 
 
-def softmax(scores: Floats) -> Floats:
-    """Return probabilities over the last axis."""
-    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
-
-
 def decide_by_scores(samples: Sequence[Floats], said: Sequence[dict[str, str]] = ()) -> Decision:
     """Decide from the scores of the answers, one array a sample.
 
     One sample: the softmax of its scores. Several: the share of samples in which each answer is the best one; a tie
     goes to the answer with the higher mean probability.
     """
-    probabilities = np.stack([softmax(scores) for scores in samples])
+    probabilities = np.asarray(softmax(np.stack(samples), axis=1))
     shares = probabilities[0]
     if len(samples) > 1:
         shares = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(samples)

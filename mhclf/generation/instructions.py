@@ -40,6 +40,12 @@ class Instruction:
     rest: str
 
 
+def instruction_of(prompter: Prompter, identifier: str, prompt: str, answer: str, explanation: str) -> Instruction:
+    """Return a row in the strategy's form of an answer; without an explanation the response is the answer alone."""
+    behind = prompter.opening(answer)[len(answer) :]
+    return Instruction(identifier, prompt, answer, f"{behind} {explanation}" if explanation else "")
+
+
 def instructions_of(backend: LocalBackend, table: PostTable, explained: bool, post_tokens: int) -> list[Instruction]:
     """Return one instruction a row and question; explanations belong to questions with one answer a post."""
     config = table.config
@@ -53,9 +59,9 @@ def instructions_of(backend: LocalBackend, table: PostTable, explained: bool, po
             post = Post(backend.shorten(text, post_tokens), backend.shorten(context, post_tokens))
             turns = prompter.turns(0, post, {})
             answer = question.gold_answer(table.targets[row].tolist(), wording)
-            behind = prompter.opening(answer)[len(answer) :]
-            rest = f"{behind} {explanation}" if explained and explanation and question.label is None else ""
-            found.append(Instruction(str(table.frame["id"].iloc[row]), backend.prompt(turns), answer, rest))
+            told = explanation if explained and question.label is None else ""
+            identifier = str(table.frame["id"].iloc[row])
+            found.append(instruction_of(prompter, identifier, backend.prompt(turns), answer, told))
     return found
 
 

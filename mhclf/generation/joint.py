@@ -24,6 +24,7 @@ from mhclf.generation.explainer import Explainer, ExplainerSettings, load_explai
 from mhclf.generation.explanation_head import ExplanationHead
 from mhclf.generation.joint_data import ExplanationPrompts, Explanations, JointData, question_of
 from mhclf.generation.joint_plan import HEAD, JointPlan
+from mhclf.generation.keeping_out import sets_kept_out
 from mhclf.results.files import write_text
 from mhclf.training.checkpoints import load_checkpoint
 from mhclf.training.environment import resolve_precision
@@ -37,7 +38,6 @@ from mhclf.training.saved import Run, load_run
 
 logger = logging.getLogger(__name__)
 
-EXPERTS = "experts"
 EXPLAINER = "explainer"
 
 
@@ -241,10 +241,8 @@ def load_joint(folder: str | Path, decoder: str = "") -> JointModel:
 def _without_experts(config: JointConfig) -> JointConfig:
     """Return the settings of a run that leaves out the posts of the sets under `explanation.keep_out`."""
     dataset = find_dataset(config.data).config
-    names = [name for name in config.explanation.keep_out if name != EXPERTS]
-    if EXPERTS in config.explanation.keep_out:
-        names += [name for name in dataset.shares_text_with if find_dataset(name).config.explanations == "expert"]
-    against = tuple(dict.fromkeys([*config.audit.against, *(name for name in names if name != dataset.name)]))
+    kept_out = sets_kept_out(dataset, config.explanation.keep_out)
+    against = tuple(dict.fromkeys([*config.audit.against, *kept_out]))
     return replace(config, audit=replace(config.audit, against=against))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from mhclf.config.generation import LabelsConfig
 from mhclf.config.joint import ExplanationConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import Batch
-from mhclf.generation.instructions import STRATEGY, Instruction, InstructionBatch, TokenisedInstructions
+from mhclf.generation.instructions import STRATEGY, Instruction, InstructionBatch, TokenisedInstructions, instruction_of
 from mhclf.generation.local import LocalBackend
 from mhclf.generation.prompting import Post, Prompter
 from mhclf.generation.questions import Question, questions_of
@@ -67,11 +68,9 @@ class ExplanationPrompts:
 
     def instruction(self, identifier: str, text: str, target: Any, explanation: str) -> Instruction:
         """Return a row as the decoder learns it."""
-        answer = self.answer(target)
-        behind = self.opening(answer)[len(answer) :]
-        return Instruction(identifier, self.prompt(text), answer, f"{behind} {explanation}")
+        return instruction_of(self._prompter, identifier, self.prompt(text), self.answer(target), explanation)
 
-    @property
+    @cached_property
     def _prompter(self) -> Prompter:
         return Prompter(read_strategy(STRATEGY), self.question, self.language)
 

@@ -130,8 +130,8 @@ def log_likelihood(
         raise DataError("targets is empty: there is nothing to score")
     model.eval()
     seq2seq = bool(model.config.is_encoder_decoder)
-    before, cut = _conditions(conditions, targets, model, tokenizer, seq2seq)
     wanted = [_ids(tokenizer, target) for target in targets]
+    before, cut = _conditions(conditions, wanted, model, tokenizer, seq2seq)
     values = np.full(len(wanted), np.nan)
     rows = [row for row in range(len(wanted)) if wanted[row]]
     # Pairs whose targets start at like places share a pass, so that few positions are projected on the vocabulary.
@@ -145,7 +145,7 @@ def log_likelihood(
 
 def _conditions(
     conditions: Sequence[str],
-    targets: Sequence[str],
+    wanted: Sequence[list[int]],
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     seq2seq: bool,
@@ -154,8 +154,8 @@ def _conditions(
     start = _start(tokenizer)
     end = _ids(tokenizer, SEPARATOR)
     found, cut = [], 0
-    for row, (condition, target) in enumerate(zip(conditions, targets, strict=True)):
-        size = len(_ids(tokenizer, target))
+    for row, (condition, target) in enumerate(zip(conditions, wanted, strict=True)):
+        size = len(target)
         if seq2seq:
             ids = [int(number) for number in tokenizer(condition)["input_ids"]]
             room, closing = limit, ids[-1:]

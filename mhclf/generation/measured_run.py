@@ -35,9 +35,9 @@ from mhclf.generation.measuring import (
     first_sentence,
     measure_of,
     overlap_measures,
+    spread,
     summarise,
 )
-from mhclf.generation.metric_agreement import spread
 from mhclf.generation.safety_flags import flag_rates
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
@@ -91,17 +91,14 @@ def measure_run(
     part = table.part(split)
     own, predictions = _generated(folder, part)
     sources = [own]
-    predicted = [predictions]
     train = table.part("train")
     several = part.targets.ndim == 2
     explained_train = not several and train.frame["explanation"].astype(bool).any()
     sources.append(replace(own, source=FIRST_SENTENCE, texts=[first_sentence(post) for post in own.posts]))
-    predicted.append(predictions)
     if explained_train:
         common = common_explanations(train.frame["explanation"].astype(str).tolist(), train.targets, len(train.labels))
         known = [common[label] if label >= 0 else "" for label in predictions]
         sources.append(replace(own, source=COMMON, texts=known))
-        predicted.append(predictions)
     measures: list[Measure] = []
     notes = [_reference_note(table)]
     values = [overlap_measures(source) for source in sources]
@@ -114,7 +111,7 @@ def measure_run(
     for source, found in zip(sources, values, strict=True):
         measures += summarise(source, found)
     if explained_train:
-        more, note = _consistencies(table, split, sources, predicted)
+        more, note = _consistencies(table, sources, predictions)
         measures += more
         notes.append(note)
     for source in sources:
@@ -233,23 +230,18 @@ def _add_attributions(sources: Sequence[Explanations], values: list[dict[str, Fl
 
 
 def _consistencies(
-    table: PostTable,
-    evaluated: str,
-    sources: Sequence[Explanations],
-    predicted: Sequence[npt.NDArray[np.int64]],
+    table: PostTable, sources: Sequence[Explanations], decided: npt.NDArray[np.int64]
 ) -> tuple[list[Measure], str]:
     """Hold the label that an explanation alone implies against the decided one."""
     labels = list(table.labels)
     spoken = list(table.config.prompt.label_words.values())
-    parts = {split: table.part(split) for split in ("train", "validation", evaluated)}
-    train = parts["train"]
+    train, held = table.part("train"), table.part("validation")
     known = train.frame["explanation"].astype(bool).to_numpy()
     cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]
     reader = fit_label_reader(cut, train.targets[known], labels)
-    held = parts["validation"]
     has = held.frame["explanation"].astype(bool).to_numpy()
     found, told = [], ""
-    for source, decided in zip(sources, predicted, strict=True):
+    for source in sources:
         own = consistency(
             reader,
             held.frame["explanation"][has].astype(str).tolist(),

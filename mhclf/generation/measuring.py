@@ -14,7 +14,6 @@ from mhclf.evaluation.evidence_agreement import mask_agreement
 from mhclf.evaluation.grounding import grounded_share, quote_counts
 from mhclf.evaluation.text_overlap import bleu, chrf, distinct, lengths, rouge
 from mhclf.generation.citations import cited_spans
-from mhclf.generation.metric_agreement import spread
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,23 +87,42 @@ def common_explanations(texts: Sequence[str], targets: npt.NDArray[np.int64], la
     return found
 
 
+def metrics_of_texts(explanations: Sequence[str], posts: Sequence[str]) -> dict[str, Floats]:
+    """Return the metrics that need an explanation and its post alone: name -> array (n,), NaN where 0/0."""
+    quoted = quote_counts(explanations, posts)
+    return {
+        "words": lengths(explanations),
+        "distinct_1": distinct(explanations, 1),
+        "distinct_2": distinct(explanations, 2),
+        "grounded_share": grounded_share(explanations, posts),
+        "quotes": quoted.quoted,
+        "invented_quote_share": quoted.invented_share,
+    }
+
+
+def metrics_to_references(texts: Sequence[str], references: Sequence[str]) -> dict[str, Floats]:
+    """Return ROUGE, chrF and BLEU of each text to its reference: name -> array (n,)."""
+    return {**rouge(texts, references), "chrf": chrf(texts, references), "bleu": bleu(texts, references)}
+
+
+def spread(values: npt.ArrayLike, chosen: Sequence[int], n: int) -> Floats:
+    """Return an array (n,) that holds `values` at the rows `chosen` and NaN elsewhere."""
+    wide = np.full(n, np.nan)
+    wide[list(chosen)] = values
+    return wide
+
+
 def overlap_measures(explanations: Explanations) -> dict[str, Floats]:
     """Return all measures that need no model, each (n,): NaN where a text has none."""
     texts, posts = explanations.texts, explanations.posts
-    found: dict[str, Floats] = {
-        "words": lengths(texts).astype(np.float64),
-        "distinct_1": distinct(texts, 1),
-        "distinct_2": distinct(texts, 2),
-        "grounded_share": grounded_share(texts, posts),
-        "invented_quote_share": quote_counts(texts, posts).invented_share,
-        "no_explanation": np.array([float(not text) for text in texts]),
-    }
-    known = np.array([bool(reference) for reference in explanations.references])
-    if known.any():
-        ours = [text for text, has in zip(texts, known, strict=True) if has]
-        theirs = [reference for reference in explanations.references if reference]
-        for name, values in {**rouge(ours, theirs), "chrf": chrf(ours, theirs), "bleu": bleu(ours, theirs)}.items():
-            found[name] = spread(values, np.flatnonzero(known).tolist(), len(known))
+    found = metrics_of_texts(texts, posts)
+    # Their number says nothing by itself; the share of invented ones does.
+    del found["quotes"]
+    found["no_explanation"] = np.array([float(not text) for text in texts])
+    known = [row for row, reference in enumerate(explanations.references) if reference]
+    if known:
+        compared = metrics_to_references([texts[row] for row in known], [explanations.references[row] for row in known])
+        found |= {name: spread(values, known, len(texts)) for name, values in compared.items()}
     if explanations.marks is not None:
         cited = cited_words(texts, posts)
         marked = np.array([mask.any() for mask in explanations.marks])

@@ -9,9 +9,8 @@ import numpy.typing as npt
 from mhclf.errors import DataError
 from mhclf.evaluation.agreement import Estimate, exact_agreement, icc, spearman, weighted_kappa
 from mhclf.evaluation.averages import average
-from mhclf.evaluation.grounding import grounded_share, quote_counts
-from mhclf.evaluation.text_overlap import bleu, chrf, distinct, lengths, rouge
 from mhclf.generation.human_ratings import DIMENSIONS, RatedExplanations
+from mhclf.generation.measuring import metrics_of_texts, metrics_to_references, spread
 
 Floats = npt.NDArray[np.float64]
 ALL = "all"
@@ -101,16 +100,8 @@ def join(files: Sequence[RatedExplanations]) -> RatedRows:
 
 
 def text_metrics(rows: RatedRows) -> dict[str, Floats]:
-    """Return the metrics that need the explanation and its post alone: name -> array (n,), NaN where 0/0."""
-    quoted = quote_counts(rows.explanations, rows.posts)
-    return {
-        "words": lengths(rows.explanations),
-        "distinct_1": distinct(rows.explanations, 1),
-        "distinct_2": distinct(rows.explanations, 2),
-        "grounded_share": grounded_share(rows.explanations, rows.posts),
-        "quotes": quoted.quoted,
-        "invented_quote_share": quoted.invented_share,
-    }
+    """Return the metrics that need the explanation and its post alone; see `metrics_of_texts`."""
+    return metrics_of_texts(rows.explanations, rows.posts)
 
 
 @dataclass(frozen=True)
@@ -152,16 +143,8 @@ def reference_metrics(references: ReferenceSet, n: int) -> dict[str, Floats]:
     """Return ROUGE, chrF and BLEU: name with that of the set -> array (n,), NaN for rows without a reference."""
     if not references.rows:
         return {}
-    texts, theirs = references.explanations, references.references
-    found = {**rouge(texts, theirs), "chrf": chrf(texts, theirs), "bleu": bleu(texts, theirs)}
+    found = metrics_to_references(references.explanations, references.references)
     return {f"{name}_{references.name}": spread(values, references.rows, n) for name, values in found.items()}
-
-
-def spread(values: npt.ArrayLike, chosen: Sequence[int], n: int) -> Floats:
-    """Return an array (n,) that holds `values` at the rows `chosen` and NaN elsewhere."""
-    wide = np.full(n, np.nan)
-    wide[list(chosen)] = values
-    return wide
 
 
 def rater_figures(rows: RatedRows) -> list[Figure]:

@@ -6,7 +6,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mhclf.generation.bert_score import bert_score
 from mhclf.generation.likelihood import Direction, likelihood_scores
-from mhclf.generation.metric_agreement import Floats, RatedRows, ReferenceSet, spread
+from mhclf.generation.measuring import spread
+from mhclf.generation.metric_agreement import Floats, RatedRows, ReferenceSet
 
 
 def encoder_metrics(

@@ -1,5 +1,6 @@
 """Prompt strategies as files: which questions a model is asked about a post, one after the other."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,5 +143,10 @@ def read_strategy(name: str) -> Strategy:
 
 def fill(template: str, values: dict[str, str]) -> str:
     """Return a template with its values put in, without white space at its ends."""
-    text = _TEMPLATES.from_string(template).render(values)
-    return text.strip()
+    return _compiled(template).render(values).strip()
+
+
+@functools.cache
+def _compiled(template: str) -> jinja2.Template:
+    """Return a template that is filled for every post."""
+    return _TEMPLATES.from_string(template)

@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from mhclf.config.dataset import DatasetConfig
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.data.audit import audit, drop_shared
 from mhclf.data.batches import PostBatches
 from mhclf.data.load import load_table
-from mhclf.data.locate import find_dataset
 from mhclf.data.manifest import build_manifest, content_hash, data_hash
 from mhclf.data.subsets import limit_rows
 from mhclf.data.table import PostTable
@@ -27,6 +25,7 @@ from mhclf.generation.adapting import need_peft, save_adapters, with_adapters
 from mhclf.generation.decoders import Decoder, load_decoder
 from mhclf.generation.instruction_plan import InstructionPlan
 from mhclf.generation.instructions import STRATEGY, TokenisedInstructions, instructions_of
+from mhclf.generation.keeping_out import sets_kept_out
 from mhclf.generation.local import LocalBackend
 from mhclf.generation.strategy import read_strategy
 from mhclf.models.encoder import quiet_transformers
@@ -38,7 +37,6 @@ from mhclf.training.trainer import build_trainer
 
 logger = logging.getLogger(__name__)
 
-EXPERTS = "experts"
 _NOT_HASHED = ("out", "data_root", "data", "first", "model", "keep_out")
 
 
@@ -130,7 +128,7 @@ def tune(config: InstructionConfig, overwrite: bool = False) -> Tuned:
 def _prepared(name: str, config: InstructionConfig) -> PostTable:
     """Return a set without what leaks, and without the posts that are kept out of learning and choosing."""
     table = load_table(name, data_root=config.data_root, mask=config.mask)
-    for other in _kept_out(table.config, config):
+    for other in sets_kept_out(table.config, config.keep_out):
         kept = load_table(other, data_root=config.data_root, mask=config.mask)
         # All of its posts, whatever part they stand in.
         table, findings = drop_shared(table, {other: kept.with_splits(np.full(len(kept), "test"))})
@@ -145,14 +143,6 @@ def _prepared(name: str, config: InstructionConfig) -> PostTable:
         if not (table.frame["split"] == split).any():
             raise ConfigError(f"{table.config.name}: has no {split} row to tune on. Choose another set.")
     return table
-
-
-def _kept_out(dataset: DatasetConfig, config: InstructionConfig) -> list[str]:
-    names = [name for name in config.keep_out if name != EXPERTS]
-    if EXPERTS in config.keep_out:
-        sharing = [name for name in dataset.shares_text_with if find_dataset(name).config.explanations == "expert"]
-        names += sharing
-    return list(dict.fromkeys(name for name in names if name != dataset.name))
 
 
 def _general(name: str, target: PostTable, config: InstructionConfig) -> PostTable:

@@ -9,7 +9,7 @@ from mhclf.results.escape import plain
 from mhclf.results.suite_content import DatasetScores, SuiteContent
 from mhclf.results.suite_lines import LEVEL, SuiteLine, best_mean
 from mhclf.results.suite_published import beside_lines, number_text, published_notes
-from mhclf.results.suite_scores import metric_column, missing_notes, size_note
+from mhclf.results.suite_scores import metric_column, missing_notes, size_note, why_no_score
 from mhclf.results.suite_table import apart_tables, explanation, footer, state_lines
 from mhclf.results.tables import (
     Cell,
@@ -94,13 +94,9 @@ def shown_metrics(metrics: Sequence[str], beside: Sequence[PublishedNumber]) -> 
 
 
 def _score(line: SuiteLine, metric: str, best: float | None, *, with_interval: bool) -> str:
-    if not line.seeds:
-        return line.why_missing or "not run"
-    if metric not in line.scores:
-        return "not recorded"
+    if missing := why_no_score(line, metric):
+        return missing
     score = line.scores[metric]
-    if score.mean is None:
-        return "undefined"
     text = format_mean_sd(score.mean, score.sd)
     if with_interval:
         text = format_interval(score.mean, score.ci_low, score.ci_high)

@@ -92,15 +92,20 @@ def missing_notes(lines: Sequence[SuiteLine]) -> tuple[str, ...]:
     )
 
 
-def score_cell(line: SuiteLine, metric: str, best: float | None) -> str:
-    """Return mean, interval and sd over seeds, in bold where it is the best; else why there is none."""
+def why_no_score(line: SuiteLine, metric: str) -> str:
+    """Return why a line has no mean of a metric, '' where it has one."""
     if not line.seeds:
         return line.why_missing or "not run"
     if metric not in line.scores:
         return "not recorded"
+    return "undefined" if line.scores[metric].mean is None else ""
+
+
+def score_cell(line: SuiteLine, metric: str, best: float | None) -> str:
+    """Return mean, interval and sd over seeds, in bold where it is the best; else why there is none."""
+    if missing := why_no_score(line, metric):
+        return missing
     score = line.scores[metric]
-    if score.mean is None:
-        return "undefined"
     text = format_interval(score.mean, score.ci_low, score.ci_high)
     if score.sd is not None:
         text += f" \u00b1 {format_number(score.sd)}"

@@ -13,7 +13,7 @@ from mhclf.config.generation import GenerationConfig, LabelsConfig
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.generation.asking import Asker
 from mhclf.generation.cache import AnswerCache, answer_all
-from mhclf.generation.deciding import decide_by_scores, decide_by_votes, fit_on_validation
+from mhclf.generation.deciding import Decision, decide_by_scores, decide_by_votes, fit_on_validation
 from mhclf.generation.prompting import Post, Prompter
 from mhclf.generation.questions import Question
 from mhclf.generation.requests import Ask, Chances, Choose, Request, Said, Turn, request_key
@@ -27,6 +27,12 @@ def asker(
     backend: ScriptedBackend, cache: AnswerCache, strategy: str, config: GenerationConfig, samples: int = 1
 ) -> Asker:
     return Asker(backend, cache, Prompter(read_strategy(strategy), QUESTION, "en"), config, samples)
+
+
+def decide(own: Asker, posts: Sequence[Post]) -> list[Decision]:
+    """Label posts, then explain what was decided where that is asked for, as a run does."""
+    decisions = own.label(posts)
+    return own.explain(posts, decisions) if own.config.explain else decisions
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def by_post(request: Request) -> str | Sequence[float]:
 
 def test_labels_are_scored(cache: AnswerCache) -> None:
     backend = ScriptedBackend(by_post)
-    found = asker(backend, cache, "zero_shot", GenerationConfig()).decide(POSTS)
+    found = decide(asker(backend, cache, "zero_shot", GenerationConfig()), POSTS)
     assert [item.options for item in found] == [(0,), (1,), (0,)]
     assert found[2].probabilities == pytest.approx((0.75, 0.25))
     assert found[0].scores == (-1.0, -2.0)
@@ -57,17 +63,17 @@ def test_the_prior_is_what_the_model_answers_without_a_post(cache: AnswerCache) 
         return (-1.0, -4.0) if 'Post: "N/A"' in request.turns[0].text else (-2.0, -4.5)
 
     config = GenerationConfig(labels=LabelsConfig(prior="subtract"))
-    found = asker(ScriptedBackend(reply), cache, "zero_shot", config).decide(POSTS[:1])
+    found = decide(asker(ScriptedBackend(reply), cache, "zero_shot", config), POSTS[:1])
     # -2 - -1 = -1 against -4.5 - -4 = -.5: the less probable answer gains more by the post.
     assert found[0].options == (1,)
     assert found[0].scores == (-1.0, -0.5)
     with pytest.raises(ConfigError, match="needs a strategy of one step"):
-        asker(ScriptedBackend(lambda request: "x"), cache, "chain_of_thought", config).decide(POSTS[:1])
+        decide(asker(ScriptedBackend(lambda request: "x"), cache, "chain_of_thought", config), POSTS[:1])
 
 
 def test_labels_are_parsed_and_what_is_not_read_stays_unread(cache: AnswerCache) -> None:
     config = GenerationConfig(labels=LabelsConfig(by="parse"))
-    found = asker(ScriptedBackend(by_post), cache, "zero_shot", config).decide(POSTS)
+    found = decide(asker(ScriptedBackend(by_post), cache, "zero_shot", config), POSTS)
     assert [item.options for item in found] == [(0,), (1,), None]
     assert [item.parsers for item in found] == [("mention",), ("exact",), ("unparsed",)]
     assert found[0].said == ({"label": "It is body."},)
@@ -79,7 +85,7 @@ def test_a_chain_hands_its_reasoning_on(cache: AnswerCache) -> None:
 
     config = GenerationConfig(labels=LabelsConfig(by="parse"))
     backend = ScriptedBackend(reply)
-    found = asker(backend, cache, "chain_of_thought", config).decide(POSTS[:1])
+    found = decide(asker(backend, cache, "chain_of_thought", config), POSTS[:1])
     assert found[0].said == ({"reasoning": "thought 1", "label": "work"},)
     assert backend.asked[-1].turns[1] == Turn("assistant", "thought 1")
 
@@ -94,7 +100,7 @@ def test_self_consistency_votes_over_seeded_samples(cache: AnswerCache) -> None:
         return ("body", "work", "work", "no idea", "work")[number]
 
     config = GenerationConfig(labels=LabelsConfig(by="parse"))
-    found = asker(ScriptedBackend(reply), cache, "self_consistency", config, samples=5).decide(POSTS[:1])[0]
+    found = decide(asker(ScriptedBackend(reply), cache, "self_consistency", config, samples=5), POSTS[:1])[0]
     assert found.options == (1,)
     assert found.probabilities == pytest.approx((0.25, 0.75))
     assert sorted(found.parsers) == ["exact"] * 4 + ["unparsed"]
@@ -110,7 +116,7 @@ def test_three_branches_and_a_verdict(cache: AnswerCache) -> None:
         return "F" if "feels" in text else "C" if "weigh on" in text else "K"
 
     backend = ScriptedBackend(reply)
-    found = asker(backend, cache, "tree_of_thought", GenerationConfig()).decide(POSTS)
+    found = decide(asker(backend, cache, "tree_of_thought", GenerationConfig()), POSTS)
     assert [item.options for item in found] == [(0,)] * 3
     assert len(backend.asked) == 12
 
@@ -123,7 +129,7 @@ def test_explanations_are_asked_for_after_the_answer(cache: AnswerCache) -> None
         assert request.turns[-2] == Turn("assistant", "body")
         return "The knee."
 
-    found = asker(ScriptedBackend(reply), cache, "zero_shot", GenerationConfig(explain=True)).decide(POSTS[:1])
+    found = decide(asker(ScriptedBackend(reply), cache, "zero_shot", GenerationConfig(explain=True)), POSTS[:1])
     assert found[0].explanation == "The knee."
 
 
@@ -135,11 +141,11 @@ def test_imhi_goes_on_behind_reasoning(cache: AnswerCache) -> None:
         assert request.opening == "body. Reasoning:"
         return " The knee."
 
-    found = asker(ScriptedBackend(scored), cache, "imhi", GenerationConfig(explain=True)).decide(POSTS[:1])
+    found = decide(asker(ScriptedBackend(scored), cache, "imhi", GenerationConfig(explain=True)), POSTS[:1])
     assert found[0].explanation == "The knee."
     config = GenerationConfig(explain=True, labels=LabelsConfig(by="parse"))
     whole = ScriptedBackend(lambda request: "work. Reasoning: The exam.")
-    found = asker(whole, cache, "imhi", config).decide(POSTS[:1])
+    found = decide(asker(whole, cache, "imhi", config), POSTS[:1])
     assert (found[0].options, found[0].explanation) == ((1,), "The exam.")
     assert len(whole.asked) == 1
 
@@ -154,7 +160,7 @@ def test_an_explanation_goes_on_from_a_sample_that_agrees(cache: AnswerCache) ->
         return ("body", "work", "work")[int(request.turns[1].text.split()[1])]
 
     config = GenerationConfig(explain=True, labels=LabelsConfig(by="parse"))
-    found = asker(ScriptedBackend(reply), cache, "self_consistency", config, samples=3).decide(POSTS[:1])[0]
+    found = decide(asker(ScriptedBackend(reply), cache, "self_consistency", config, samples=3), POSTS[:1])[0]
     assert (found.options, found.agreeing) == ((1,), 1)
     assert found.explanation == "because of thought 1"
 
@@ -174,7 +180,7 @@ def test_the_prior_of_a_row_with_its_own_question_is_that_questions(cache: Answe
 
     config = GenerationConfig(labels=LabelsConfig(prior="subtract"))
     own = Asker(ScriptedBackend(reply), cache, Prompter(read_strategy("zero_shot"), question, "en"), config)
-    found = own.decide([Post("x", "first?"), Post("x", "second?")])
+    found = decide(own, [Post("x", "first?"), Post("x", "second?")])
     assert [item.options for item in found] == [(1,), (0,)]
 
 
@@ -183,15 +189,15 @@ def test_a_killed_job_asks_nothing_twice_and_loses_nothing(tmp_path: Path) -> No
     first = ScriptedBackend(by_post, stop_after=2)
     cache = AnswerCache(tmp_path / "answers.sqlite")
     with pytest.raises(KeyboardInterrupt):
-        asker(first, cache, "zero_shot", config).decide(POSTS)
+        decide(asker(first, cache, "zero_shot", config), POSTS)
     cache.close()
     second = ScriptedBackend(by_post)
-    again = asker(second, AnswerCache(tmp_path / "answers.sqlite"), "zero_shot", config).decide(POSTS)
+    again = decide(asker(second, AnswerCache(tmp_path / "answers.sqlite"), "zero_shot", config), POSTS)
     assert len(first.asked) == 2
     assert len(second.asked) == 1
     assert not set(first.asked) & set(second.asked)
     unbroken = asker(ScriptedBackend(by_post), AnswerCache(tmp_path / "other.sqlite"), "zero_shot", config)
-    assert again == unbroken.decide(POSTS)
+    assert again == decide(unbroken, POSTS)
 
 
 def test_repeated_requests_are_asked_once_and_counted(cache: AnswerCache) -> None:

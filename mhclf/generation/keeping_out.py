@@ -1,0 +1,17 @@
+"""Sets whose posts a generating model may not learn from: above all those with explanations by experts."""
+
+from collections.abc import Sequence
+
+from mhclf.config.dataset import DatasetConfig
+from mhclf.data.locate import find_dataset
+
+EXPERTS = "experts"
+"""Stands for the sets that share posts with a data set, and whose explanations experts wrote."""
+
+
+def sets_kept_out(dataset: DatasetConfig, names: Sequence[str]) -> list[str]:
+    """Return the sets behind `names`, each once, without the data set itself."""
+    found = [name for name in names if name != EXPERTS]
+    if EXPERTS in names:
+        found += [name for name in dataset.shares_text_with if find_dataset(name).config.explanations == "expert"]
+    return list(dict.fromkeys(name for name in found if name != dataset.name))
