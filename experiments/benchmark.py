@@ -9,7 +9,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from mhclf.config.suite import PlannedCell, plan_cells, read_suite, read_suite_f
 from mhclf.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mhclf.training.failure import Failure
     from mhclf.training.located import LocatedCell
     from mhclf.training.suite import Cell
 
@@ -47,12 +49,12 @@ def main(argv: Sequence[str]) -> int:
         return print_commands(cells)
     if arguments.dry_run:
         return print_plan(cells, failures_file, max(1, arguments.jobs))
-    failed: list[Cell] = []
+    failed: list[tuple[str, Failure]] = []
     if not arguments.from_records:
-        from mhclf.training.suite import gather
+        from mhclf.training.suite_records import gather
 
         done = carry_out(cells, arguments, failures_file)
-        failed = [cell for cell in done if cell.outcome is None]
+        failed = [(cell.planned.name, cell.failure) for cell in done if cell.failure is not None]
         gathered = gather(done)
         if records_file.is_file():
             gathered = merge_suite_records(read_suite_records(records_file), gathered)
@@ -132,7 +134,20 @@ def carry_out(cells: Sequence[PlannedCell], arguments: argparse.Namespace, failu
             run_in_processes(work.missing, arguments.jobs, work)
         else:
             run_here(work.missing, work)
-    return work.cells
+    return followed(work.cells, failures_file)
+
+
+def followed(cells: "list[Cell]", failures_file: Path) -> "list[Cell]":
+    """Score the finished runs on their targets and under noise; return the cells with the follow-ups that failed."""
+    from mhclf.training.failure import write_failures
+    from mhclf.training.follow_ups import count_follow_ups, follow_up
+
+    if not any(count_follow_ups(cell.planned) for cell in cells):
+        return cells
+    with counted("targets and noise", len(cells)) as step:
+        failed = [*cells, *follow_up(cells, step)]
+    write_failures(failures_file, [(cell.planned.name, cell.failure) for cell in failed if cell.failure is not None])
+    return failed
 
 
 def print_commands(cells: Sequence[PlannedCell]) -> int:
@@ -170,14 +185,21 @@ def data_folder() -> str:
 
 def located(cells: Sequence[PlannedCell]) -> "list[LocatedCell]":
     """Find the run folders, with a bar on standard error: the data sets are read for it."""
+    from mhclf.training.located import locate
+
+    with counted("reading the data sets", len(cells)) as step:
+        return locate(cells, step)
+
+
+@contextmanager
+def counted(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error; give what tells it how many are done."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from mhclf.training.located import locate
-
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading the data sets", total=len(cells))
-        return locate(cells, lambda number: bar.update(task, completed=number))
+        task = bar.add_task(words, total=total)
+        yield lambda number: bar.update(task, completed=number)
 
 
 if __name__ == "__main__":

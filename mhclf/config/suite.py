@@ -1,4 +1,4 @@
-"""What a suite YAML may say: grids of data sets x methods x encoders x seeds."""
+"""What a suite YAML may say, and the cells that it plans."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,92 +7,12 @@ from typing import Any
 from mhclf.config.command_line import build_config, layered, recipe_names
 from mhclf.config.run import RunConfig, short_name
 from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.suite_grid import GridConfig, NoiseConfig, TargetConfig
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
 _CELL_KEYS = ("data", "encoder", "seed", "out", "data_root")
 """What the grid and the command line say, and no variant."""
-
-
-@dataclass(frozen=True)
-class GridConfig:
-    """One grid: every data set with every method, encoder and seed.
-
-    Attributes
-    ----------
-    datasets, methods, seeds, encoders
-        Cells run seed by seed, so that a stopped suite has whole rows. A method is a recipe or a variant of the suite.
-    settings : mapping
-        Run settings for the grid's cells, above those of suite and data set.
-    protocol : str, optional
-        Name of the protocol, as `protocol` of a run.
-    split_seeds : list of int
-        Repeated splits: each makes data sets of its own, `NAME, split 2`, with a table of their own.
-    shares : list of float
-        Learning curve: shares of the train rows; `NAME, 10 % of train`. A share of 1 is the data set as it is.
-    per_class : list of int
-        Few-shot: train posts of each class; `NAME, 16 a class`.
-    limit : int, optional
-        Rows per split; `NAME, 200 rows a split`.
-    """
-
-    datasets: tuple[str, ...]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
-    encoders: tuple[str, ...] = ("minilm",)
-    settings: dict[str, Any] = field(default_factory=dict)
-    protocol: str | None = None
-    split_seeds: tuple[int, ...] = ()
-    shares: tuple[float, ...] = ()
-    per_class: tuple[int, ...] = ()
-    limit: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("datasets", "methods", "seeds", "encoders"):
-            values = getattr(self, name)
-            if not values or len(set(values)) != len(values):
-                raise ConfigError(f"{name}: give one or more different values.")
-        for name in ("split_seeds", "shares", "per_class"):
-            values = getattr(self, name)
-            if len(set(values)) != len(values):
-                raise ConfigError(f"{name}: give different values.")
-        for share in self.shares:
-            if not 0 < share <= 1:
-                raise ConfigError(f"shares: is {share}, expected above 0 and at most 1.")
-
-    @property
-    def parts(self) -> tuple["DataPart", ...]:
-        """What each data set is cut to: one entry for each split seed and each share or few-shot size."""
-        sizes = [_share_part(share) for share in self.shares]
-        sizes += [DataPart(f", {count} a class", {"subset": {"per_class": count}}) for count in self.per_class]
-        splits = [DataPart(f", split {seed}", {"split_seed": seed}) for seed in self.split_seeds]
-        limit = DataPart()
-        if self.limit is not None:
-            limit = DataPart(f", {self.limit} rows a split", {"limit": self.limit})
-        protocol = DataPart("", {} if self.protocol is None else {"protocol": self.protocol})
-        return tuple(
-            DataPart(
-                split.label + size.label + limit.label, layered(*(p.settings for p in (split, size, limit, protocol)))
-            )
-            for split in splits or [DataPart()]
-            for size in sizes or [DataPart()]
-        )
-
-
-@dataclass(frozen=True)
-class DataPart:
-    """A cut of a data set: what is added to its name, and the run settings that make it."""
-
-    label: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def of(self, dataset: str) -> str:
-        """Return the name under which a table shows a data set's cut."""
-        return short_name(dataset) + self.label if self.label else dataset
-
-
-def _share_part(share: float) -> DataPart:
-    return DataPart() if share == 1 else DataPart(f", {100 * share:g} % of train", {"subset": {"share": share}})
 
 
 @dataclass(frozen=True)
@@ -151,7 +71,7 @@ class SuiteConfig:
     def datasets(self) -> tuple[str, ...]:
         """Data sets of all grids under the names of their tables, in order of appearance."""
         return tuple(
-            dict.fromkeys(part.of(name) for grid in self.grids for name in grid.datasets for part in grid.parts)
+            dict.fromkeys(table for grid in self.grids for name in grid.datasets for table in grid.tables(name))
         )
 
     @property
@@ -166,7 +86,7 @@ class SuiteConfig:
 
     def lines(self, dataset: str) -> tuple[tuple[str, str], ...]:
         """Return the pairs of encoder and method that a data set's table has, in order."""
-        grids = [grid for grid in self.grids if dataset in {p.of(name) for name in grid.datasets for p in grid.parts}]
+        grids = [grid for grid in self.grids if any(dataset in grid.tables(name) for name in grid.datasets)]
         planned = {(encoder, method) for grid in grids for encoder in grid.encoders for method in grid.methods}
         return tuple(
             (encoder, method) for encoder in self.encoders for method in self.methods if (encoder, method) in planned
@@ -215,11 +135,17 @@ class PlannedCell:
         Recipe or variant.
     part : str
         What is added to the data set's name; empty for the set as it is.
+    targets : tuple of TargetConfig
+        Data sets that the finished run is scored on.
+    noise : NoiseConfig or None
+        Changes of its test posts under which it predicts again.
     """
 
     config: RunConfig
     method: str
     part: str = ""
+    targets: tuple[TargetConfig, ...] = ()
+    noise: NoiseConfig | None = None
 
     @property
     def name(self) -> str:
@@ -259,6 +185,8 @@ def plan_cells(suite: SuiteConfig, recipes: Path, over: dict[str, Any]) -> list[
             ),
             method,
             part.label,
+            grid.targets,
+            grid.noise,
         )
         for grid in suite.grids
         for seed in grid.seeds

@@ -53,6 +53,12 @@ class LabelMap:
         inside = {index for group in self.sources for index in group}
         return tuple(index for index in range(len(self.source_labels)) if index not in inside)
 
+    @property
+    def uncovered_names(self) -> tuple[str, ...]:
+        """Names of `uncovered`, none of them that of a class."""
+        names = [self.source_labels[index] for index in self.uncovered]
+        return tuple(f"{name} (of the run)" if name in self.classes else name for name in names)
+
 
 def build_label_map(
     source_task: str,

@@ -11,7 +11,7 @@ from mhclf.data.table import PostTable
 from mhclf.errors import RunError
 from mhclf.evaluation import metric_names
 from mhclf.evaluation.flips import Flips, prediction_flips
-from mhclf.results.robustness import Robustness, write_robustness
+from mhclf.results.robustness import Robustness, read_robustness, write_robustness
 from mhclf.training.outcome import prediction_frame
 from mhclf.training.run import prepare_data
 from mhclf.training.saved import Run, load_run, read_predictions
@@ -45,8 +45,9 @@ def measure_robustness(
     Returns
     -------
     Robustness
-        A comparison for each kind; also written to `robustness/<kind>.parquet` (predictions, no text) and
-        `robustness/robustness.json` of the run folder.
+        A comparison for each kind, beside those measured earlier with the same strength, seed and metric; also
+        written to `robustness/<kind>.parquet` (predictions, no text) and `robustness/robustness.json` of the run
+        folder.
 
     Raises
     ------
@@ -65,7 +66,10 @@ def measure_robustness(
     metric = metric or _usual_metric(table)
     target = folder / "robustness"
     target.mkdir(exist_ok=True)
+    earlier = read_robustness(target / "robustness.json")
     found: dict[str, Flips] = {}
+    if earlier is not None and (earlier.strength, earlier.seed) == (strength, seed):
+        found = {kind: item for kind, item in earlier.kinds.items() if item.metric == metric}
     for kind in kinds:
         changed = noisy_table(table, kind, strength, seed)
         frame = _predict(run, changed)

@@ -17,7 +17,7 @@ from mhclf.data.manifest import content_hash
 from mhclf.data.repair import clean_post
 from mhclf.data.table import join_contexts
 from mhclf.errors import RunError
-from mhclf.evaluation import RiskLabels, decide_by_thresholds, risk_labels
+from mhclf.evaluation import NO_ANSWER, RiskLabels, decide_by_thresholds, risk_labels
 from mhclf.models.linear import LinearModel
 from mhclf.models.network import ClassifierNetwork
 from mhclf.models.weights import file_sha256
@@ -59,8 +59,18 @@ class SavedPredictions:
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
 
-def read_predictions(folder: Path, file: Path | None = None) -> SavedPredictions:
+def read_predictions(
+    folder: Path, file: Path | None = None, manifest_name: str = "data_manifest.json"
+) -> SavedPredictions:
     """Read a run's predictions, or those of another file of the same form.
+
+    Parameters
+    ----------
+    folder : Path
+    file : Path, optional
+    manifest_name : str
+        File in the folder that says task and labels. In that of a transfer some predictions may be
+        `source_labels_without_target`: they read as `NO_ANSWER`.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def read_predictions(folder: Path, file: Path | None = None) -> SavedPredictions
         If a file is missing or damaged.
     """
     try:
-        manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / manifest_name).read_text(encoding="utf-8"))
         frame = pd.read_parquet(file or folder / "predictions.parquet")
         labels = tuple(manifest["labels"])
         risk = manifest.get("risk")
@@ -76,24 +86,25 @@ def read_predictions(folder: Path, file: Path | None = None) -> SavedPredictions
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{folder}: has no readable predictions ({type(error).__name__}). Run it again.") from error
     ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
+    number = {label: index for index, label in enumerate(labels)}
+    outside = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
     return SavedPredictions(
         manifest["task"],
         labels,
         ids,
         groups,
         splits,
-        _numbers(frame["gold"], labels, manifest["task"]),
-        _numbers(frame["prediction"], labels, manifest["task"]),
+        _numbers(frame["gold"], number, manifest["task"]),
+        _numbers(frame["prediction"], outside | number, manifest["task"]),
         probability,
         risk_labels(manifest["task"], labels, risk["high"], risk["order"]) if risk else None,
     )
 
 
-def _numbers(names: "pd.Series[Any]", labels: tuple[str, ...], task: str) -> npt.NDArray[np.int64]:
-    number = {label: index for index, label in enumerate(labels)}
+def _numbers(names: "pd.Series[Any]", number: Mapping[str, int], task: str) -> npt.NDArray[np.int64]:
     if task != "multilabel":
         return np.array([number[name] for name in names], dtype=np.int64)
-    values = np.zeros((len(names), len(labels)), dtype=np.int64)
+    values = np.zeros((len(names), len(number)), dtype=np.int64)
     for row, present in enumerate(names):
         values[row, [number[name] for name in present]] = 1
     return values

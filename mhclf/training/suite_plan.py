@@ -9,6 +9,7 @@ from mhclf.results.suite import read_suite_records
 from mhclf.results.tables import Column, Table
 from mhclf.results.timing import Estimate, Timing, estimate, timings_of
 from mhclf.training.failure import Failure
+from mhclf.training.follow_ups import count_follow_ups
 from mhclf.training.located import LocatedCell, encoder_cost
 
 
@@ -54,6 +55,8 @@ def plan_table(
     total = f"Left: about {left / jobs / 60:.0f} minutes with {jobs} job{'s' if jobs > 1 else ''}"
     if unknown:
         total += f", and {unknown} cell{'s' if unknown > 1 else ''} of unknown length"
+    if follow := sum(count_follow_ups(cell.cell) for cell in cells):
+        total += f". Then {follow} predictions of other or changed test posts, whose time is not counted"
     notes = (
         total + ".",
         "Estimated from complete cells here and in the committed records: other seeds of the same cell, else seconds "

@@ -11,10 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mhclf.config.run import short_name
 from mhclf.training.failure import Failure
 from mhclf.training.run import RunOutcome
-from mhclf.training.suite import Cell
 
 _LAST = 8
 """Ended cells that the live table still shows."""
@@ -99,11 +97,7 @@ class SuiteProgress:
         return Group(Text(", ".join(counts)), table)
 
 
-def failure_lines(failed: Sequence[Cell], file: Path) -> list[str]:
+def failure_lines(failed: Sequence[tuple[str, Failure]], file: Path) -> list[str]:
     """Return the list of failed cells that stands at the end, and where to find it again."""
-    lines = [
-        f"- {short_name(cell.config.data)}{cell.part} {cell.method} {short_name(cell.config.encoder)} "
-        f"seed {cell.config.seed}: {cell.kind}: {cell.error}"
-        for cell in failed
-    ]
+    lines = [f"- {name}: {failure.kind}: {failure.message}" for name, failure in failed]
     return [f"failed: {len(failed)} cell{'s' if len(failed) > 1 else ''} (also in {file})", *lines]

@@ -15,10 +15,10 @@ from mhclf.config.run import short_name
 from mhclf.data.audit.between import training_side
 from mhclf.data.audit.survey import shared_rows
 from mhclf.data.load import load_table
-from mhclf.data.manifest import content_hash
+from mhclf.data.manifest import content_hash, data_hash
 from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError, DataError, RunError
-from mhclf.evaluation import classification_intervals, higher_is_better, scores
+from mhclf.evaluation import classification_intervals, higher_is_better, metric_names, scores
 from mhclf.evaluation.label_map import NO_LABEL, OTHER, LabelMap, build_label_map, map_gold, map_probabilities
 from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
@@ -26,6 +26,9 @@ from mhclf.training.outcome import abstention_scores
 from mhclf.training.predict import Scored
 from mhclf.training.run import prepare_data
 from mhclf.training.saved import Run, load_run
+
+MANIFEST = "manifest.json"
+"""Written last into the folder of a transfer."""
 
 
 @dataclass(frozen=True)
@@ -132,21 +135,37 @@ def evaluate_on(
     records = _records(labels, gold, decisions, mapped, frame["group"].to_numpy(), identity)
     manifest = {
         "name": target.config.name,
+        "asked": asked_for(data, label_map, split, renormalise),
         "split": split,
         "task": labels.task,
         "labels": list(labels.classes),
         "source": {"dataset": trained[0].config.name, "task": run.task, "labels": list(run.labels)},
         "label_map": _as_names(labels),
         "target_labels_left_out": list(labels.left_out),
-        "source_labels_without_target": [run.labels[index] for index in labels.uncovered],
+        "source_labels_without_target": list(labels.uncovered_names),
         "renormalised": renormalise,
         "rows": rows,
         "decided_for_a_label_without_target": int((decisions == OTHER).sum()),
-        "hashes": {"data": hashed},
+        "metrics": [name for name in target.config.metrics if name in metric_names(labels.task, labels.classes)],
+        "hashes": {"data": hashed, "target": data_hash(target)},
     }
-    write_text(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     write_records(folder / "results.jsonl", records)
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return TransferOutcome(folder, tuple(records), labels.classes, rows)
+
+
+def asked_for(data: str, label_map: Mapping[str, Any] | None, split: str, renormalise: bool) -> dict[str, Any]:
+    """Return what a transfer was asked for, as its manifest keeps it."""
+    given = None if label_map is None else dict(label_map)
+    return {"data": short_name(data), "label_map": given, "split": split, "renormalise": renormalise}
+
+
+def finished_transfer(run_folder: Path, asked: Mapping[str, Any]) -> Path | None:
+    """Return the folder of a finished transfer of a run; None where there is none that was asked for the same."""
+    for manifest in sorted((run_folder / "transfer").glob(f"*/{MANIFEST}")):
+        if json.loads(manifest.read_text(encoding="utf-8")).get("asked") == asked:
+            return manifest.parent
+    return None
 
 
 def _training_sides(run: Run, data_root: str | None) -> list[PostTable]:
@@ -192,7 +211,7 @@ def _prediction_frame(
         outside = list(labels.uncovered)
         own = scored.probabilities[:, outside].argmax(axis=1) if outside else np.zeros(len(part), dtype=int)
         frame["prediction"] = [
-            labels.classes[number] if number != OTHER else labels.source_labels[outside[own[row]]]
+            labels.classes[number] if number != OTHER else labels.uncovered_names[own[row]]
             for row, number in enumerate(decisions)
         ]
     for column, name in enumerate(labels.classes):

@@ -22,9 +22,10 @@ from mhclf.training.failure import Failure, attempt, read_failures, without_quot
 from mhclf.training.folder import RunFolder
 from mhclf.training.located import LocatedCell, locate
 from mhclf.training.run import run
-from mhclf.training.suite import carry_out, gather, run_here
+from mhclf.training.suite import run_here
 from mhclf.training.suite_plan import plan_table
 from mhclf.training.suite_progress import SuiteProgress
+from mhclf.training.suite_records import gather
 from mhclf.training.suite_work import SuiteWork, complete_only
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -175,7 +176,7 @@ def test_unexpected_errors_are_told_without_post_text():
         raise KeyError("my knee hurts when the stairs are wet")
 
     assert attempt(trip) == Failure("KeyError", "'...'", "")
-    assert str(attempt(lambda: gather([None]))).startswith("AttributeError: '...' (mhclf/training/suite.py, line ")
+    assert str(attempt(lambda: gather([None]))).startswith("AttributeError: '...' (mhclf/training/suite_records.py, line ")
     assert attempt(lambda: 3) == 3
 
     def expected():
@@ -184,15 +185,15 @@ def test_unexpected_errors_are_told_without_post_text():
     assert attempt(expected) == Failure("DataError", "my.csv, row 2: no label.")
 
 
-def test_any_exception_is_recorded_and_the_rest_goes_on(tiny_config, monkeypatch):
+def test_any_exception_is_recorded_and_the_rest_goes_on(tiny_config, carry_out, monkeypatch):
     def broken(config):
         if config.seed == 1:
             raise ZeroDivisionError("division by zero")
         return run(config)
 
     monkeypatch.setattr("mhclf.training.suite.run", broken)
-    done = carry_out([tiny_config(**LINEAR, seed=seed) for seed in (1, 2)], lambda number, cell: None)
-    assert [(cell.kind, cell.error) for cell in done] == [("ZeroDivisionError", "division by zero"), ("", "")]
+    done = carry_out([tiny_config(**LINEAR, seed=seed) for seed in (1, 2)])
+    assert [cell.failure and cell.failure.message for cell in done] == ["division by zero", None]
     assert [run.error for run in gather(done).runs] == ["ZeroDivisionError", ""]
 
 
@@ -237,13 +238,16 @@ def test_what_is_left_what_is_refused_and_what_is_shared(tiny_config, tmp_path):
     assert read_failures(failures) == {planned[2].name: located[2].failure}
     run_here(work.missing[:1], work)
     work.ended(5, Failure("Killed", "out of memory", ""))
-    ends = [(cell.method, cell.kind, cell.outcome and cell.outcome.was_complete) for cell in work.cells]
+    ends = [
+        (cell.planned.method, cell.failure and cell.failure.kind, cell.outcome and cell.outcome.was_complete)
+        for cell in work.cells
+    ]
     assert ends == [
-        ("tfidf_lr", "", True),
-        ("again", "", True),
+        ("tfidf_lr", None, True),
+        ("again", None, True),
         ("tfidf_lr", "ConfigError", None),
-        ("tfidf_lr", "", False),
-        ("twin", "", True),
+        ("tfidf_lr", None, False),
+        ("twin", None, True),
         ("lara_supcon", "Killed", None),
     ]
     assert set(read_failures(failures)) == {planned[2].name, planned[5].name}

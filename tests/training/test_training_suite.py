@@ -13,7 +13,7 @@ from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_re
 from mhclf.results.suite_table import suite_markdown
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
-from mhclf.training.suite import carry_out, complete_cells, gather
+from mhclf.training.suite_records import gather
 
 
 @pytest.fixture
@@ -33,10 +33,9 @@ SUITE = SuiteConfig(
 )
 
 
-def test_a_suite_from_cells_to_table(cells, tmp_path):
-    seen = []
-    done = carry_out(cells, lambda number, cell: seen.append((number, cell.outcome.was_complete)))
-    assert seen == [(number, False) for number in range(1, 13)]
+def test_a_suite_from_cells_to_table(cells, carry_out, tmp_path):
+    done = carry_out(cells)
+    assert [cell.outcome.was_complete for cell in done] == [False] * 12
     records = gather(done)
     assert len(records.runs) == 12
     path = write_suite_records(tmp_path / "tiny.jsonl", records)
@@ -54,20 +53,26 @@ def test_a_suite_from_cells_to_table(cells, tmp_path):
         (record,) = (run for run in records.runs if run.run == cell.outcome.folder.name)
         file = cell.outcome.folder / "class_pairs.json"
         kept = json.loads(file.read_text()) if file.is_file() else []
-        assert bool(record.pairs) == (cell.config.method != "tfidf_lr" and record.dataset == "tiny")
+        assert bool(record.pairs) == (cell.planned.config.method != "tfidf_lr" and record.dataset == "tiny")
         assert [pair["margin"] for pair in record.pairs] == [pytest.approx(pair["margin"], abs=1e-6) for pair in kept]
         assert {pair["first"] for pair in record.pairs} <= {"body", "work", "people"}
 
     # Values are of all test rows, not of a part of them.
     whole = {run.run: run.values for run in records.runs}
-    for outcome in (cell.outcome for cell in done if cell.config.data.endswith("tiny.yaml")):
+    for outcome in (cell.outcome for cell in done if cell.planned.config.data.endswith("tiny.yaml")):
         test = read_predictions(outcome.folder).part("test")
         assert whole[outcome.folder.name]["accuracy"] == pytest.approx((test.gold == test.prediction).mean())
         assert {"ece", "aurc", "nll_temperature_scaled"} <= set(whole[outcome.folder.name])
 
     # The same numbers from the run folders by another road.
-    ours = [c.outcome for c in done if c.config.method == "lara_supcon" and c.config.data.endswith("tiny.yaml")]
-    base = [c.outcome for c in done if c.config.method == "finetune" and c.config.data.endswith("tiny.yaml")]
+    ours = [
+        c.outcome
+        for c in done
+        if c.planned.config.method == "lara_supcon" and c.planned.config.data.endswith("tiny.yaml")
+    ]
+    base = [
+        c.outcome for c in done if c.planned.config.method == "finetune" and c.planned.config.data.endswith("tiny.yaml")
+    ]
     tests = [read_predictions(outcome.folder).part("test") for outcome in (*ours, *base)]
     right = np.array([test.gold == test.prediction for test in tests])
     compared = paired_correctness(right[:2], right[2:], tests[0].groups, n_resamples=2000, test="permutation")
@@ -83,29 +88,25 @@ def test_a_suite_from_cells_to_table(cells, tmp_path):
     assert f"{expected.mean:.3f} [{expected.low:.3f}, {expected.high:.3f}] ± {expected.sd:.3f}" in table
     assert "| tiny | lara_supcon (tiny-bert) |" in table.replace("\\_", "_")
 
-    again = []
-    carry_out(cells, lambda number, cell: again.append(cell.outcome.was_complete))
-    assert again == [True] * 12
-    assert (
-        write_suite_records(tmp_path / "again.jsonl", gather(complete_cells(cells))).read_bytes() == path.read_bytes()
-    )
+    again = carry_out(cells)
+    assert [cell.outcome.was_complete for cell in again] == [True] * 12
+    assert write_suite_records(tmp_path / "again.jsonl", gather(again)).read_bytes() == path.read_bytes()
 
 
-def test_a_failing_cell_is_recorded_and_the_rest_goes_on(tiny_config, tmp_path):
+def test_a_failing_cell_is_recorded_and_the_rest_goes_on(tiny_config, carry_out, tmp_path):
     cells = [tiny_config(**LINEAR, data="no-such-set"), tiny_config(**LINEAR)]
-    done = carry_out(cells, lambda number, cell: None)
+    done = carry_out(cells)
     assert done[0].outcome is None
     assert isinstance(done[1].outcome, RunOutcome)
     runs = gather(done).runs
-    assert done[0].error.startswith("data: no data set is called 'no-such-set'.")
+    assert done[0].failure.message.startswith("data: no data set is called 'no-such-set'.")
     assert runs[0].error == "ConfigError"
     assert str(tmp_path) not in json.dumps([run.error for run in runs])
-    assert complete_cells(cells[1:])[0].outcome.was_complete
 
 
-def test_a_machine_with_fewer_runs_takes_no_numbers_away(tiny_config, tmp_path):
+def test_a_machine_with_fewer_runs_takes_no_numbers_away(tiny_config, carry_out, tmp_path):
     cells = [tiny_config(**LINEAR, seed=seed) for seed in (1, 2)]
-    done = carry_out(cells, lambda number, cell: None)
+    done = carry_out(cells)
     both, one = gather(done), gather(done[:1])
     nothing = SuiteRecords((), (), ())
     assert merge_suite_records(both, one) == both
@@ -114,11 +115,11 @@ def test_a_machine_with_fewer_runs_takes_no_numbers_away(tiny_config, tmp_path):
     assert merge_suite_records(nothing, one) == one
 
 
-def test_encoders_have_rows_of_their_own(tiny_config, encoder_folder):
+def test_encoders_have_rows_of_their_own(tiny_config, carry_out, encoder_folder):
     short = {"trainer": TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"), "method": "finetune"}
     folders = [str(encoder_folder("bert")), str(encoder_folder("electra"))]
-    done = carry_out([tiny_config(**short, encoder=folder) for folder in folders], lambda number, cell: None)
-    suite = SuiteConfig("two", (GridConfig((done[0].config.data,), ("finetune",), (1,), tuple(folders)),))
+    done = carry_out([tiny_config(**short, encoder=folder) for folder in folders])
+    suite = SuiteConfig("two", (GridConfig((done[0].planned.config.data,), ("finetune",), (1,), tuple(folders)),))
     records = gather(done)
     table = suite_markdown(suite, records, "make it")
     for summary in records.summaries:
