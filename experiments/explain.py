@@ -2,6 +2,11 @@
 
   python experiments/explain.py --run runs/wellxplain/RUN --data-root DIR
 
+Look into the run itself: agreement of methods, randomised weights, sensitivity, deletion curves, structure of the
+attention, layers, geometry; other runs on the same data stand beside it:
+
+  python experiments/explain.py --run runs/wellxplain/RUN --examine all --beside runs/wellxplain/OTHER_SEED
+
 Train (or find) the runs of a suite, explain each, and write its fidelity table:
 
   python experiments/explain.py --suite fidelity --data-root DIR
@@ -25,24 +30,30 @@ def main(argv: Sequence[str]) -> int:
     add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
     add("--suite", help="name of a file in experiments/suites")
     add("--methods", default="core", metavar="a,b,c", help="attribution methods, or 'core' (nine), or 'all'")
-    add("--limit", type=int, default=200, help="posts with expert evidence, at most")
+    add("--limit", type=int, help="posts with expert evidence, at most (default 200); examine: posts explained (50)")
     add("--split", default="test", choices=["test", "validation"], help="which rows")
     add("--seed", type=int, default=0, help="which posts, and what methods draw")
     add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
     add("--curves", action="store_true", help="also deletion and insertion curves; twice as slow")
     add("--precision", default="fp32", choices=["fp32", "bf16"], help="of passes without gradients; bf16 is faster")
+    add("--examine", metavar="a,b,c", help="parts of an examination, or 'all', in place of the fidelity table")
+    add("--beside", nargs="+", type=Path, default=[], metavar="DIR", help="examine: other runs on the same data")
     add("--out", default="runs", help="suite: folder of the run folders")
     add("--from-records", action="store_true", help="suite: make the table again from the committed records")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.run) == bool(arguments.suite):
         raise ConfigError("explain: give --run DIR, or --suite NAME.")
+    if arguments.limit is None:
+        arguments.limit = 50 if arguments.examine else 200
     if arguments.limit < 1:
         raise ConfigError(f"limit: is {arguments.limit}, expected 1 post or more.")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in ("mhclf", "explain"):
         logging.getLogger(name).setLevel(logging.INFO)
-    return suite(arguments) if arguments.suite else one_run(arguments)
+    if arguments.suite:
+        return suite(arguments)
+    return examination(arguments) if arguments.examine else one_run(arguments)
 
 
 def one_run(arguments: argparse.Namespace) -> int:
@@ -70,6 +81,41 @@ def one_run(arguments: argparse.Namespace) -> int:
     for sentence in answers(found.records):
         console.print(f"- {sentence}", markup=False)
     console.print(f"page: {arguments.run / 'explanations.html'}", soft_wrap=True)
+    return 0
+
+
+def examination(arguments: argparse.Namespace) -> int:
+    """Look into one run and print the tables of each part."""
+    import rich.console
+
+    from explain.examining import PARTS, examine, material_of, write_examination
+    from explain.methods import check_method
+    from mhclf.results.tables import to_rich
+
+    parts = PARTS if arguments.examine == "all" else tuple(arguments.examine.split(","))
+    methods = () if arguments.methods == "core" else tuple(arguments.methods.split(","))
+    for method in methods:
+        check_method(method)
+    material = material_of(
+        arguments.run,
+        arguments.beside,
+        methods,
+        arguments.limit,
+        arguments.seed,
+        arguments.data_root,
+        arguments.precision,
+    )
+    found, unfit = examine(material, parts)
+    console = rich.console.Console()
+    for finding in found.values():
+        console.print(finding.title, style="bold")
+        for sentence in finding.sentences:
+            console.print(sentence, markup=False)
+        for table in finding.tables:
+            console.print(to_rich(table))
+    for name, reason in unfit.items():
+        console.print(f"not for this run: {name}. {reason}", markup=False)
+    console.print(f"page: {write_examination(arguments.run, found, unfit)}", soft_wrap=True)
     return 0
 
 

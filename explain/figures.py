@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from explain.fidelity import HIGHER_IS_BETTER, SECOND
+from explain.items import HIGHER_IS_BETTER, SECOND
 from explain.summary import FidelityRecord
 from mhclf.results.style import DARK, styled, title
 

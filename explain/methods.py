@@ -22,6 +22,12 @@ from mhclf.training.saved import Run
 _ATTENTION_AT = re.compile(r"attention_layer(\d+)(?:_head(\d+))?")
 
 
+def check_method(name: str) -> None:
+    """Raise a ConfigError that lists what exists where no attribution method has this name."""
+    if not _ATTENTION_AT.fullmatch(name):
+        METHODS.get(name)
+
+
 def attribute(
     run: Run,
     texts: Sequence[str],

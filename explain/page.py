@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from explain.fidelity import Item
+from explain.items import Item
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.results.files import write_text

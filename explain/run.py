@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from explain.attribution import METHODS
-from explain.fidelity import CORE_METHODS, SECOND, Explained, Item, explain_items, items_of
 from explain.figures import fidelity_heat_map
+from explain.items import CORE_METHODS, SECOND, Explained, Item, explain_items, items_of
+from explain.methods import check_method
 from explain.model import Precision
 from explain.page import cards, write_explanations
 from explain.summary import (
@@ -64,8 +65,7 @@ def chosen_methods(run: Run, names: Sequence[str]) -> tuple[str, ...]:
             fitting = [name for name in METHODS if name not in unfit]
             found += LINEAR_METHODS if run.linear is not None else fitting
         else:
-            if not name.startswith("attention_layer"):
-                METHODS.get(name)
+            check_method(name)
             found.append(name)
     return tuple(dict.fromkeys(found))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from explain.fidelity import HIGHER_IS_BETTER, SECOND
+from explain.items import HIGHER_IS_BETTER, SECOND
 from mhclf.config.structure import from_mapping
 from mhclf.errors import RunError
 from mhclf.evaluation import holm, paired_means

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from explain.fidelity import HIGHER_IS_BETTER
+from explain.items import HIGHER_IS_BETTER
 from explain.summary import Compared, FidelityRecord
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, format_number
 

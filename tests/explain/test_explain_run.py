@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from explain.fidelity import HIGHER_IS_BETTER, items_of
+from explain.items import HIGHER_IS_BETTER, items_of
 from explain.plausibility import expected_hits
 from explain.run import chosen_methods, explain_run, read_run_fidelity
 from explain.suite import explain_suite, read_suite_fidelity, suite_page

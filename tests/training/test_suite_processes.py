@@ -176,7 +176,9 @@ def test_unexpected_errors_are_told_without_post_text():
         raise KeyError("my knee hurts when the stairs are wet")
 
     assert attempt(trip) == Failure("KeyError", "'...'", "")
-    assert str(attempt(lambda: gather([None]))).startswith("AttributeError: '...' (mhclf/training/suite_records.py, line ")
+    assert str(attempt(lambda: gather([None]))).startswith(
+        "AttributeError: '...' (mhclf/training/suite_records.py, line "
+    )
     assert attempt(lambda: 3) == 3
 
     def expected():

@@ -1,0 +1,120 @@
+"""Looking into a trained run: which parts, from which files, written where."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+# Parts register themselves when their files are imported.
+import explain.examined_attributions
+import explain.examined_network  # noqa: F401
+from explain.examination import EXAMINATIONS, METHODS, Finding, Material, Posts
+from explain.model import Precision
+from mhclf.errors import ConfigError, MhclfError, RunError
+from mhclf.results.files import write_text
+from mhclf.results.pages import data_uri, picture_size, render_page
+from mhclf.results.style import save
+from mhclf.training.run import prepare_data
+from mhclf.training.saved import load_run
+
+logger = logging.getLogger(__name__)
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+PARTS = ("agreement", "curves", "randomisation", "sensitivity", "structure", "layers", "geometry")
+"""All parts in the order of the page."""
+
+
+def examine(material: Material, parts: Sequence[str]) -> tuple[dict[str, Finding], dict[str, str]]:
+    """Carry out parts by name; return what was found, and for parts that do not fit the run the reason.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown name.
+    """
+    chosen = [EXAMINATIONS.get(name) for name in parts]
+    found: dict[str, Finding] = {}
+    unfit: dict[str, str] = {}
+    for name, work in zip(parts, chosen, strict=True):
+        logger.info("examine: %s", name)
+        try:
+            found[name] = work(material)
+        except MhclfError as error:
+            unfit[name] = str(error)
+    return found, unfit
+
+
+def material_of(
+    folder: Path,
+    beside: Sequence[Path] = (),
+    methods: Sequence[str] = (),
+    few: int = 50,
+    seed: int = 0,
+    data_root: str | None = None,
+    precision: Precision = "fp32",
+) -> Material:
+    """Read a finished run and its data.
+
+    Raises
+    ------
+    RunError
+        If the data are not those of the run.
+    ConfigError
+        If a run beside has other data or labels.
+    """
+    run = load_run(folder)
+    config = run.config if data_root is None else replace(run.config, data_root=data_root)
+    prepared = prepare_data(config)
+    own = _data_hash(folder)
+    if prepared.manifest["hashes"]["data"] != own:
+        raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
+    others = []
+    for path in beside:
+        if _data_hash(path) != own:
+            raise ConfigError(f"{path}: was trained on other data than {folder}. Give runs on the same data.")
+        others.append(load_run(path))
+    test = Posts.of(prepared.table.part("test"))
+    return Material(
+        run,
+        Posts.of(prepared.table.part("train")),
+        test,
+        test.first(few),
+        tuple(others),
+        tuple(methods) or METHODS,
+        seed,
+        precision,
+    )
+
+
+def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, str]) -> Path:
+    """Write `examination.html`, `examination/*.csv` and `figures/*.png` into a run folder; none holds post text."""
+    (folder / "examination").mkdir(exist_ok=True)
+    (folder / "figures").mkdir(exist_ok=True)
+    parts = []
+    for name, finding in found.items():
+        for file, frame in finding.frames.items():
+            frame.to_csv(folder / "examination" / f"{file}.csv", index=False, float_format="%.6g")
+        pictures = []
+        for file, figure in finding.figures.items():
+            path = save(figure, folder / "figures" / f"{file}.png")
+            width, height = picture_size(path)
+            says = f"{finding.title}: {file.replace('_', ' ')}"
+            pictures.append({"source": data_uri(path), "width": width, "height": height, "says": says})
+        parts.append({"name": name, "finding": finding, "pictures": pictures})
+    page = render_page(
+        "examination.html.j2",
+        folders=[TEMPLATES],
+        title=f"Examination of {folder.resolve().name}",
+        parts=parts,
+        unfit=list(unfit.items()),
+    )
+    return write_text(folder / "examination.html", page)
+
+
+def _data_hash(folder: Path) -> str:
+    try:
+        manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
+        return str(manifest["hashes"]["data"])
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder}: is no finished run ({type(error).__name__}). Give a run folder.") from error
