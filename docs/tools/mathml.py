@@ -21,7 +21,8 @@ _LETTERS = (
 )
 _OPERATORS = (
     "cdot ⋅ cdots ⋯ dots … ldots … le ≤ leq ≤ ge ≥ geq ≥ ne ≠ neq ≠ approx ≈ times × pm ± top ⊤ to → mid | cap ∩ "
-    "cup ∪ setminus ∖ subseteq ⊆ odot ⊙ lVert ‖ rVert ‖ lvert | rvert | partial ∂ langle ⟨ rangle ⟩ propto ∝ in ∈ notin ∉"
+    "cup ∪ setminus ∖ subseteq ⊆ odot ⊙ lVert ‖ rVert ‖ lvert | rvert | partial ∂ langle ⟨ "
+    "rangle ⟩ propto ∝ in ∈ notin ∉"
 )
 
 

@@ -7,6 +7,7 @@ python docs/tools/pictures.py flow      one of them
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def contrastive() -> Figure:
 
 @styled
 def plausible_faithful() -> Figure:
-    """One demo post: what a reader marked, what the linear baseline goes by, and what taking words out does."""
+    """One demo post: what is marked, what the linear baseline goes by, and what taking words out does."""
     from explain import attribute
     from explain.faithfulness import orders
     from explain.model import ExplainedModel, Target
@@ -201,7 +202,7 @@ def plausible_faithful() -> Figure:
     grid = figure.add_gridspec(2, 2, height_ratios=(1.25, 1), width_ratios=(1, 1))
     words = [text[start:end] for start, end in found.words]
     marks = np.where(gold, 1.0, 0.0)
-    _words(figure.add_subplot(grid[0, 0]), words, marks, GREEN, "Marked by a reader")
+    _words(figure.add_subplot(grid[0, 0]), words, marks, GREEN, "Marked as evidence")
     _words(
         figure.add_subplot(grid[0, 1]), words, scores / np.abs(scores).max(), ORANGE,
         "Scores of the linear baseline (blue: against)",
@@ -293,6 +294,10 @@ def leaked_split() -> Figure:
     return figure
 
 
+def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return weights @ values / weights.sum(axis=1)
+
+
 @styled
 def groups() -> Figure:
     """Intervals over rows and over groups, on simulated answers of users who are alike in themselves."""
@@ -315,11 +320,7 @@ def groups() -> Figure:
         names = np.repeat(np.arange(users), posts)
         for kind, own in (("rows", None), ("groups", names)):
             low, high = bootstrap_interval(
-                lambda w: w @ right_answers / w.sum(axis=1),
-                own,
-                300,
-                seed=trial,
-                n_rows=users * posts,  # noqa: B023
+                partial(_weighted_mean, right_answers), own, 300, seed=trial, n_rows=users * posts
             )
             covered[kind] += low <= truth <= high
             if trial < 12:

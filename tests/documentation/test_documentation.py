@@ -1,12 +1,18 @@
 """Every code block of README and documentation runs, parses, or says why it does not."""
 
 import re
+import shutil
+import subprocess
+import sys
 from itertools import groupby
 from pathlib import Path
 
 import pytest
+import yaml
 from code_blocks import PAGES, REPOSITORY, all_blocks, blocks_of, check_command, check_yaml, commands_of
 from support import SENTENCES
+
+import mhclf
 
 NOT_RUN_AT_MOST = 4
 TEXTS = [text for group in SENTENCES.values() for text in group]
@@ -64,6 +70,12 @@ def runnable(code: str, demo_run: Path, encoder: Path) -> str:
 @pytest.mark.parametrize("page", PYTHON)
 def test_python_runs(page, demo_run, encoder_folder, tmp_path, monkeypatch):
     """Blocks of one page run one after the other, in one namespace, where `texts` and `labels` are a reader's own."""
+    from explain.methods import METHODS
+    from mhclf.losses.classification import LOSSES
+
+    # What a page registers is gone with its test.
+    for registry in (LOSSES, METHODS):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "documentation", "texts": TEXTS, "labels": LABELS}
     for block in PYTHON[page]:
@@ -115,3 +127,34 @@ def test_fences_are_read_with_their_reasons(tmp_path, monkeypatch):
     assert (first.place, first.language, first.body, first.reason) == ("page.md:5", "sh", "make x \\\n  y\n", "")
     assert commands_of(first) == [["make", "x", "y"]]
     assert (second.language, second.reason) == ("python", "needs a cluster")
+
+
+def test_the_site_is_built_strictly_and_loads_nothing_from_elsewhere(tmp_path):
+    pytest.importorskip("zensical")
+    # Links are not followed by the builder.
+    for name in ("docs", "mhclf", "explain"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("mkdocs.yml", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
+    built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 25
+    for page in pages:
+        html = page.read_text(encoding="utf-8")
+        assert not re.search(r"<(script|img)[^>]*\ssrc=\"?https?:", html), page
+        assert not re.search(r"<link[^>]*rel=\"?(stylesheet|preconnect)\"?[^>]*https?:", html), page
+        assert "mermaid" not in html, page
+    assert "<math" in (tmp_path / "site" / "concepts" / "layers.html").read_text(encoding="utf-8")
+
+
+def test_citation_and_changelog_name_this_version():
+    # What the format 1.2.0 requires, and the keys used here that it knows.
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    required = {"cff-version", "message", "title", "authors"}
+    assert required <= set(citation) <= required | {"type", "version", "license", "abstract", "keywords"}
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["authors"] == [{"name": "The mhclf developers"}]
+    assert citation["version"] == mhclf.__version__
+    assert f"## [{mhclf.__version__}]" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
