@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: train test test-slow lint lock weights-base clean
+.PHONY: train test test-slow lint docs docs-serve lock weights-base clean
 
 train: $(STAMP)
 	$(BIN)/python experiments/train.py
@@ -19,6 +19,13 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation site in site/: no network, no script from elsewhere; a broken link or name stops it.
+docs: $(STAMP)
+	$(BIN)/python -m zensical build --clean --strict
+
+docs-serve: $(STAMP)
+	$(BIN)/python -m zensical serve
 
 $(STAMP): requirements.lock requirements-weights.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -44,4 +51,4 @@ lock: $(STAMP)
 	sed -i -e '/^mhclf @ /d' -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site .cache
