@@ -118,7 +118,7 @@ def judge_table(records: Records) -> Table:
         "'unread' and left out of the other columns, never taken as 0.",
         "The judge and the mean of the three raters are taken as two raters. Bias: judge minus raters, above 0 where "
         "the judge is kinder. Kappa: both rounded to whole numbers.",
-        "What the raters reach among themselves stands in the table above; a judge can hardly agree with them better.",
+        "The mean of three is steadier than one rater: these figures are not those of one rater with another, above.",
     )
     title = f"How a judge agrees with the mean of three people: {settings['model']}, {settings['mechanism']}"
     return Table(title, columns, tuple(rows), notes)

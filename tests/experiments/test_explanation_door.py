@@ -32,7 +32,7 @@ def test_missing_data_is_one_message(tmp_path):
 def test_options_that_go_wrong_are_one_message(tmp_path):
     for arguments, message in (
         (("--judge.mechanism", "dual"), "unrecognized arguments: --judge.mechanism dual"),
-        (("--judge", "--judge.mechanism", "duel"), "'duel'"),
+        (("--judge", "--judge.mechanism", "duel"), "Got value: duel"),
         (("--judge", "--judge.mechanism", "majority_vote"), "Use --judge.by parse"),
         (("--limit", "5"), "would write over the tables of all rows. Add --out DIR."),
     ):
