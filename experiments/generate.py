@@ -108,7 +108,8 @@ def tune(argv: Sequence[str]) -> int:
     local = f"--local.model {arguments.config.model} --local.adapter {adapter}"
     if not adapter.is_dir():
         local = f"--local.model {outcome.folder / 'model'}"
-    print(f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi {local}")
+    fit = " --labels.fit tuned" if outcome.rows.get("fitted") else ""
+    print(f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi{fit} {local}")
     return 0
 
 

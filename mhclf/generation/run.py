@@ -18,7 +18,8 @@ from mhclf.generation.answers import answer_records, generation_lines, predictio
 from mhclf.generation.asking import Progress
 from mhclf.generation.backends import load_backend, local_precision
 from mhclf.generation.cache import AnswerCache
-from mhclf.generation.interview import fit_answers, prepare_interview
+from mhclf.generation.interview import apply_fits, fit_answers, prepare_interview
+from mhclf.generation.label_fit import label_fit_file, read_label_fit
 from mhclf.generation.page import write_generations
 from mhclf.generation.prompting import check_language, with_overrides
 from mhclf.generation.requests import Backend
@@ -85,6 +86,7 @@ def run_prompts(
         raise ConfigError(f"{table.config.name}: has no {config.split} row. Choose another --split.")
     if config.labels.fit == "validation" and not (table.frame["split"] == "validation").any():
         raise ConfigError(f"labels: fit: {table.config.name} has no validation row. Use --labels.fit none.")
+    tuned = read_label_fit(label_fit_file(config.local)) if config.labels.fit == "tuned" else None
     manifest = build_manifest(table, findings, config.protocol)
     backend = backend or load_backend(config.backend, config.local, config.endpoint)
     folder = _folder(config, table.config, strategy, backend, manifest["hashes"]["data"])
@@ -104,7 +106,9 @@ def run_prompts(
             answers = interview.labels()
             if config.labels.fit == "validation":
                 held = prepare_interview(*asked, "validation", backend, cache, on_progress)
-                answers, fitted = fit_answers(answers, held.labels())
+                answers, fitted = apply_fits(answers, fit_answers(held.labels()))
+            elif tuned is not None:
+                answers, fitted = apply_fits(answers, tuned.for_questions(table.config.name, interview.questions))
             # Last of all: what is explained is what was decided in the end.
             if config.explain:
                 answers = interview.explained(answers)
@@ -151,6 +155,8 @@ def _folder(
         saved = read_predictions(Path(config.labels.run))
         told = content_hash([saved.ids.tolist(), saved.prediction.tolist(), saved.probability.round(6).tolist()])
         settings["labels"] |= {"run": told}
+    if config.labels.fit == "tuned":
+        settings["labels"] |= {"tuned": to_mapping(read_label_fit(label_fit_file(config.local)))}
     words = [dataset.task, dataset.language, dataset.label_names, to_mapping(dataset.prompt)]
     if config.protocol == "mentallama-2024":
         words.append(dataset.published_labels)

@@ -18,7 +18,6 @@ _RANGE = re.compile(
     r"(?<![\w.,/])(\d+)\s*(?:-|–|—|to|or|and|through|到|至|或)\s*(\d+)(?![^\W_]|/|[.,]\d)", re.IGNORECASE
 )
 _FIRST = re.compile(rf"[\s\"'“‘`*(\[]*(?P<value>{_NUMBER})[\"'”’`*)\]]*\s*(?:$|[.,:;：，。–—-])", re.MULTILINE)
-_LIST = re.compile(r"^\s*1[.)]\s.*^\s*2[.)]\s", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,10 @@ def _marker(text: str, criterion: str) -> float | None:
 
 
 def _first_line(text: str, criterion: str) -> float | None:
-    match = None if _LIST.search(text) else _FIRST.match(text)
-    return float(match["value"]) if match else None
+    # An answer that repeats the scale, or is a list, has numbers before other lines, too.
+    lines = [_FIRST.match(line) for line in text.strip().splitlines()]
+    found = [float(match["value"]) for match in lines if match]
+    return _one(found) if lines and lines[0] else None
 
 
 def _last_line(text: str, criterion: str) -> float | None:

@@ -124,7 +124,7 @@ def test_how_a_judge_judges_in_words() -> None:
 
 @pytest.mark.data
 def test_the_door_takes_a_judge_as_one_more_column(encoder_folder, data_root, tmp_path):
-    model = build_decoder_folder(tmp_path / "tiny-llama")
+    model = build_decoder_folder(tmp_path / "tiny-llama", positions=4096)
     options = (
         "--data-root", data_root, "--encoder", str(encoder_folder("bert")), "--out", str(tmp_path), "--limit", "12",
         "--judge", "--judge.rubric", "imhi_ratings", "--judge.post_tokens", "40", "--local.model", str(model),

@@ -49,6 +49,7 @@ def test_a_score_is_read_by_the_first_rule_that_finds_one(text: str, value: floa
         "The writer has 2 children and slept 3 hours.",
         "She is 2 years sober",
         "1. It is fluent\n2. It is short",
+        "1: some of it is true\n2: mostly true\n3: all of it is true",
         "It has score 3, or score 2",
         '{"score": 2} or {"score": 3}',
         '{"score": true}',
