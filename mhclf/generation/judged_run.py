@@ -26,7 +26,7 @@ from mhclf.generation.measuring import first_sentence
 from mhclf.generation.requests import Backend
 from mhclf.generation.rubric import Rubric, read_rubric
 from mhclf.results.files import write_bytes, write_text
-from mhclf.results.tables import Cell, Column, Table, format_interval
+from mhclf.results.tables import Cell, Column, Table, format_interval, format_number
 from mhclf.training.folder import RunFolder
 
 FOLDER = "judges"
@@ -184,13 +184,19 @@ def judgement_table(judged: JudgedRun) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for source, criterion in dict.fromkeys((record.source, record.criterion) for record in judged.records):
         own = [found[source, criterion, metric] for metric in metrics]
-        cells = [format_interval(record.value, record.low, record.high) for record in own]
+        # Shares stand without their intervals, which the records hold: the table fits a terminal.
+        cells = [
+            format_interval(record.value, record.low, record.high, 2)
+            if record.metric in {"score", "change"}
+            else format_number(record.value, 2)
+            for record in own
+        ]
         rows.append((source, criterion, own[metrics.index("unread")].n, *cells))
     columns = (
         Column("judged"),
         Column("criterion"),
         Column("n", "right"),
-        *(Column(metric, "right") for metric in metrics),
+        *(Column(metric.replace("_", " "), "right") for metric in metrics),
     )
     notes = [
         f"score: mean on the scale from {first.lowest} to {first.highest}, of the explanations whose score was read; "

@@ -81,7 +81,7 @@ def test_scores_and_shares_without_text(tiny_dataset: Path, tmp_path: Path) -> N
     shown = judgement_table(judged)
     assert shown.title == "Judged by script, single (parse), rubric mentallama"
     assert [column.name for column in shown.columns] == ["judged", "criterion", "n", "score", "unread"]
-    assert shown.rows[0][:3] == ("generated", "consistency", rows - 1)
+    assert shown.rows[0] == ("generated", "consistency", rows - 1, "0.00 [0.00, 0.00]", "0.00")
     assert shown.notes[-1] == "1 rows have no explanation and were not judged"
 
 
