@@ -7,14 +7,14 @@ python experiments/generate.py prompt --data demo --backend endpoint --endpoint.
                                       --endpoint.model NAME --labels.by parse
 python experiments/generate.py tune --data demo --limit 20
 python experiments/generate.py eval --run DIR
+python experiments/generate.py judge --run DIR --judge.mechanism dual --judge.rubric mentallama
 python experiments/generate.py suite --suite strategies --limit 5
 python experiments/generate.py joint --data demo --limit 24 --trainer.epochs 1
 """
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import generation_cells, read_generation_suite
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.joint import JointConfig
+from mhclf.config.judge import JudgeRunConfig
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
@@ -56,39 +57,16 @@ def prompt(argv: Sequence[str]) -> int:
 
     from mhclf.generation.run import run_prompts
     from mhclf.generation.tables import answer_table, generation_table
+    from mhclf.results.progress import progress_bars
     from mhclf.results.tables import to_rich
 
-    with _bars(arguments.extra["quiet"]) as show:
+    with progress_bars(arguments.extra["quiet"]) as show:
         outcome = run_prompts(arguments.config, arguments.extra["overwrite"], show)
     Console().print(to_rich(generation_table(outcome.records)))
     Console().print(to_rich(answer_table(pd.read_parquet(outcome.folder / "predictions.parquet"))))
     again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
     print(f"run folder: {outcome.folder}{again}")
     return 0
-
-
-@contextmanager
-def _bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what shows how far each step has come, as bars on stderr; they appear with the first of them."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), disable=quiet)
-    tasks: dict[tuple[str, int], Any] = {}
-
-    def show(what: str, done: int, total: int) -> None:
-        bar.start()
-        # A step that begins anew, for another question, gets a bar of its own.
-        key = (what, total)
-        if key not in tasks or bar.tasks[tasks[key]].finished:
-            tasks[key] = bar.add_task(what, total=total)
-        bar.update(tasks[key], completed=done)
-
-    try:
-        yield show
-    finally:
-        bar.stop()
 
 
 def joint(argv: Sequence[str]) -> int:
@@ -102,9 +80,10 @@ def joint(argv: Sequence[str]) -> int:
     logging.getLogger("mhclf").setLevel(logging.WARNING if arguments.extra["quiet"] else logging.INFO)
 
     from mhclf.generation.joint import run_joint
+    from mhclf.results.progress import progress_bars
     from mhclf.training.console import print_outcomes
 
-    with _bars(arguments.extra["quiet"]) as show:
+    with progress_bars(arguments.extra["quiet"]) as show:
         outcome = run_joint(arguments.config, arguments.extra["overwrite"], show)
     print_outcomes([outcome])
     print(f"measure its explanations: python experiments/generate.py eval --run {outcome.folder}")
@@ -129,7 +108,8 @@ def tune(argv: Sequence[str]) -> int:
     local = f"--local.model {arguments.config.model} --local.adapter {adapter}"
     if not adapter.is_dir():
         local = f"--local.model {outcome.folder / 'model'}"
-    print(f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi {local}")
+    fit = " --labels.fit tuned" if outcome.rows.get("fitted") else ""
+    print(f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi{fit} {local}")
     return 0
 
 
@@ -153,7 +133,28 @@ def evaluate(argv: Sequence[str]) -> int:
     encoder = "" if arguments.encoder == "none" else arguments.encoder
     measured = measure_run(arguments.run, encoder, arguments.likelihood, arguments.attributions, arguments.data_root)
     Console().print(to_rich(explanation_table(measured)))
-    print(f"records: {arguments.run / 'explanations.jsonl'}")
+    print(f"records: {arguments.run / 'explanations.jsonl'}\npage:    {arguments.run / 'generations.html'}")
+    return 0
+
+
+def judge(argv: Sequence[str]) -> int:
+    """Let a language model judge the explanations of a prompting or a joint run by a rubric, and print its scores."""
+
+    def add(parser: Any) -> None:
+        parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    arguments = parse_settings(argv, JudgeRunConfig, __doc__ or "", add)
+
+    from rich.console import Console
+
+    from mhclf.generation.judged_run import judge_run, judgement_table
+    from mhclf.results.progress import progress_bars
+    from mhclf.results.tables import to_rich
+
+    with progress_bars(arguments.extra["quiet"]) as show:
+        judged = judge_run(arguments.config, show)
+    Console().print(to_rich(judgement_table(judged)))
+    print(f"records: {judged.folder / 'judgements.jsonl'}\nscores:  {judged.folder / 'judges' / judged.name}.parquet")
     return 0
 
 
@@ -194,6 +195,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "tune": tune,
     "joint": joint,
     "eval": evaluate,
+    "judge": judge,
     "suite": suite,
 }
 

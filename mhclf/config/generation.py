@@ -90,7 +90,8 @@ class LabelsConfig:
         Of `score`: `subtract` takes off what the model answers without a post.
     fit : str
         Of `score`: `validation` fits a logistic regression from the labels' log-probabilities to the labels on the
-        validation rows (for two labels: a threshold).
+        validation rows (for two labels: a threshold). `tuned` takes the one that `generate.py tune` fitted at its end
+        and left beside the adapter or the weights.
     form : str
         `words`, or `letters`: options A, B, C and the answer one letter.
     questions : str
@@ -102,7 +103,7 @@ class LabelsConfig:
     run: str = ""
     length: Literal["sum", "mean"] = "sum"
     prior: Literal["none", "subtract"] = "none"
-    fit: Literal["none", "validation"] = "none"
+    fit: Literal["none", "validation", "tuned"] = "none"
     form: Literal["words", "letters"] = "words"
     questions: Literal["auto", "joint", "per_label"] = "auto"
 
@@ -111,6 +112,8 @@ class LabelsConfig:
             raise ConfigError("labels: prior and fit need probabilities. Use --labels.by score.")
         if self.by != "score" and self.length != "sum":
             raise ConfigError("labels: length is of scored labels. Leave it out, or use --labels.by score.")
+        if self.fit == "tuned" and (self.length != "sum" or self.prior != "none" or self.form != "words"):
+            raise ConfigError("labels: fit: the tuned one is of plain scores of words. Leave out length, prior, form.")
         if self.by == "run" and (self.form != "words" or self.questions == "joint"):
             raise ConfigError("labels: by run, nothing is asked for the label. Leave out --labels.form and .questions.")
         if (self.by == "run") != bool(self.run):
@@ -190,6 +193,10 @@ class GenerationConfig:
                 raise ConfigError("endpoint: give its address and its model: --endpoint.url URL --endpoint.model NAME.")
             if self.labels.by == "score":
                 raise ConfigError("labels: an endpoint gives no probabilities of whole labels. Use --labels.by parse.")
+        if self.labels.fit == "tuned" and self.strategy != "imhi":
+            raise ConfigError("labels: fit: the tuned one is of IMHI's form. Add --strategy imhi.")
+        if self.labels.fit == "tuned" and self.split == "validation":
+            raise ConfigError("labels: fit: the tuned one was fitted on the validation rows. Use --split test.")
         if self.labels.by == "run" and not self.explain:
             raise ConfigError("labels: by run, only explanations are asked for. Add --explain true.")
         if self.protocol == "mentallama-2024" and self.labels.by != "parse":

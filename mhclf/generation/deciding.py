@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mhclf.errors import DataError
@@ -107,41 +106,66 @@ def decide_by_votes(
     return Decision(options, probabilities, tuple(parsers), None, tuple(said), agreeing)
 
 
-def fit_on_validation(
-    scores: Floats, gold: npt.NDArray[np.int64], held_out: Floats
-) -> tuple[Floats, dict[str, list[float]]]:
-    """Fit a logistic regression from scores to labels, and apply it to other rows.
+@dataclass(frozen=True)
+class ScoreFit:
+    """A logistic regression from the scores of k answers to the right one.
+
+    Attributes
+    ----------
+    answers : int
+        k.
+    classes : tuple of int
+        Answers that the rows had on which it was fitted; others get probability 0.
+    mean, scale : tuple of float (k,)
+        By which scores are standardised.
+    weights : tuple of tuple of float (1 or classes, k)
+        One row for two classes, else one for each.
+    intercept : tuple of float (1 or classes,)
+    """
+
+    answers: int
+    classes: tuple[int, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[tuple[float, ...], ...]
+    intercept: tuple[float, ...]
+
+    def probabilities(self, scores: Floats) -> Floats:
+        """Return the probability of each answer (m, k) from their scores (m, k)."""
+        standard = (scores - np.array(self.mean)) / np.array(self.scale)
+        logits = standard @ np.array(self.weights).T + np.array(self.intercept)
+        if len(self.classes) == 2:
+            logits = np.column_stack([np.zeros(len(logits)), logits])
+        found = np.zeros((len(scores), self.answers))
+        found[:, list(self.classes)] = softmax(logits, axis=1)
+        return found
+
+
+def fit_scores(scores: Floats, gold: npt.NDArray[np.int64]) -> ScoreFit:
+    """Fit a logistic regression from scores to labels on validation rows; for two answers: a threshold.
 
     Parameters
     ----------
     scores : array (n, k)
-        Of the k answers, on validation rows.
+        Of the k answers.
     gold : array (n,)
-        Their right answers.
-    held_out : array (m, k)
-
-    Returns
-    -------
-    probabilities : array (m, k)
-        An answer that validation never has gets 0.
-    coefficients : dict
-        `intercept` and `weights` (flattened), for the records.
+        The right answers.
 
     Raises
     ------
     DataError
-        If validation has only one of the answers.
+        If the rows have only one of the answers.
     """
     classes = np.unique(gold)
     if len(classes) < 2:
         raise DataError("labels: fit: all validation rows have the same label. Use --labels.fit none, or more rows.")
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    model.fit(scores, gold)
-    probabilities = np.zeros(held_out.shape)
-    probabilities[:, classes] = model.predict_proba(held_out)
-    regression = model[-1]
-    found = {
-        "intercept": [float(value) for value in regression.intercept_],
-        "weights": [float(value) for value in regression.coef_.ravel()],
-    }
-    return probabilities, found
+    scaler = StandardScaler().fit(scores)
+    regression = LogisticRegression(max_iter=1000).fit(scaler.transform(scores), gold)
+    return ScoreFit(
+        scores.shape[1],
+        tuple(int(number) for number in classes),
+        tuple(scaler.mean_.tolist()),
+        tuple(scaler.scale_.tolist()),
+        tuple(tuple(row) for row in regression.coef_.tolist()),
+        tuple(regression.intercept_.tolist()),
+    )

@@ -15,7 +15,7 @@ from mhclf.errors import ConfigError
 from mhclf.generation.answers import Answers
 from mhclf.generation.asking import Asker, Progress
 from mhclf.generation.cache import AnswerCache
-from mhclf.generation.deciding import Decision, Floats, fit_on_validation
+from mhclf.generation.deciding import Decision, Floats, ScoreFit, fit_scores
 from mhclf.generation.examples import choose_examples
 from mhclf.generation.parsing import Parsed, parse_published
 from mhclf.generation.prompting import Post, Prompter
@@ -139,10 +139,10 @@ def _parser(config: GenerationConfig, dataset: DatasetConfig) -> Callable[[str],
     return lambda text: parse_published(text, rule, dataset.label_names)
 
 
-def fit_answers(answers: Answers, validation: Answers) -> tuple[Answers, dict[str, Any]]:
-    """Replace the probabilities by those of a logistic regression fitted on validation."""
-    decided, fitted = [], {}
-    for question, own, held in zip(answers.questions, answers.decisions, validation.decisions, strict=True):
+def fit_answers(validation: Answers) -> list[ScoreFit | None]:
+    """Return for each question a logistic regression fitted on validation; None where a label has nothing to fit."""
+    fits: list[ScoreFit | None] = []
+    for question, held in zip(validation.questions, validation.decisions, strict=True):
         gold = validation.part.targets
         if question.label is not None:
             gold = 1 - gold[:, question.label]
@@ -152,18 +152,31 @@ def fit_answers(answers: Answers, validation: Answers) -> tuple[Answers, dict[st
                     "are.",
                     validation.part.labels[question.label],
                 )
-                decided.append(own)
+                fits.append(None)
                 continue
         for number in sorted(set(range(len(question.words))) - set(gold.tolist())):
             logger.warning(
                 "labels: fit: no validation row has the label '%s'; it is never answered.", question.words[number]
             )
-        probabilities, coefficients = fit_on_validation(_scores(held), gold, _scores(own))
-        fitted[question.text] = coefficients
+        fits.append(fit_scores(_scores(held), gold))
+    return fits
+
+
+def apply_fits(answers: Answers, fits: Sequence[ScoreFit | None]) -> tuple[Answers, dict[str, Any]]:
+    """Replace probabilities and decisions by those of the fits, and return the coefficients by question."""
+    decided, fitted = [], {}
+    for question, own, fit in zip(answers.questions, answers.decisions, fits, strict=True):
+        if fit is None:
+            decided.append(own)
+            continue
+        fitted[question.text] = {
+            "intercept": list(fit.intercept),
+            "weights": [weight for row in fit.weights for weight in row],
+        }
         decided.append(
             tuple(
                 replace(item, options=(int(chances.argmax()),), probabilities=tuple(chances.tolist()))
-                for item, chances in zip(own, probabilities, strict=True)
+                for item, chances in zip(own, fit.probabilities(_scores(own)), strict=True)
             )
         )
     return replace(answers, decisions=tuple(decided)), fitted

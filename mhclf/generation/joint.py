@@ -25,6 +25,7 @@ from mhclf.generation.explanation_head import ExplanationHead
 from mhclf.generation.joint_data import ExplanationPrompts, Explanations, JointData, question_of
 from mhclf.generation.joint_plan import HEAD, JointPlan
 from mhclf.generation.keeping_out import sets_kept_out
+from mhclf.generation.page import write_generations
 from mhclf.results.files import write_text
 from mhclf.training.checkpoints import load_checkpoint
 from mhclf.training.environment import resolve_precision
@@ -149,6 +150,7 @@ class JointExtension:
         explainer = load_explainer(folder.path / EXPLAINER, self.config.decoder)
         written = self._write(explainer, part, found, folder.path / "generations.part.jsonl")
         write_text(folder.path / "generations.jsonl", generation_lines(_answers(explainer, part, found, written)))
+        write_generations(folder.path, part)
         (folder.path / "generations.part.jsonl").unlink(missing_ok=True)
 
     def _prompts(self, decoder: Decoder, table: PostTable) -> ExplanationPrompts:
@@ -195,8 +197,8 @@ class JointExtension:
 def run_joint(config: JointConfig, overwrite: bool = False, on_progress: Progress | None = None) -> RunOutcome:
     """Train a classifier with its explanation head, go on with a stopped run, or return a complete one.
 
-    The run folder is that of any training run, with `explainer/` (the head) and `generations.jsonl` (the explanations
-    of the test rows, or of the validation rows where the test set stays shut).
+    The run folder is that of any training run, with `explainer/` (the head), `generations.jsonl` (the explanations
+    of the test rows, or of the validation rows where the test set stays shut) and `generations.html`.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from mhclf.evaluation.evidence_agreement import attribution_agreement
 from mhclf.generation.bert_score import bert_score
 from mhclf.generation.consistency import consistency, fit_label_reader, without_label_words
 from mhclf.generation.decoders import load_decoder
+from mhclf.generation.generated_rows import read_generated
 from mhclf.generation.likelihood import likelihood_scores
 from mhclf.generation.measuring import (
     COMMON,
@@ -30,6 +31,7 @@ from mhclf.generation.measuring import (
     Explanations,
     Floats,
     Measure,
+    Measured,
     cited_words,
     common_explanations,
     first_sentence,
@@ -38,27 +40,14 @@ from mhclf.generation.measuring import (
     spread,
     summarise,
 )
+from mhclf.generation.page import write_generations
 from mhclf.generation.safety_flags import flag_rates
+from mhclf.generation.tables import explanation_table
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
 from mhclf.results.files import write_text
+from mhclf.results.report import write_report
 from mhclf.training.run import prepare_data
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All measures of one run, and what is said about them.
-
-    Attributes
-    ----------
-    folder : Path
-    measures : tuple of Measure
-    notes : tuple of str
-    """
-
-    folder: Path
-    measures: tuple[Measure, ...]
-    notes: tuple[str, ...]
 
 
 def measure_run(
@@ -68,7 +57,9 @@ def measure_run(
     attributions: Path | None = None,
     data_root: str | None = None,
 ) -> Measured:
-    """Measure the explanations of a prompting or a joint run; writes `explanations.jsonl` into its folder.
+    """Measure the explanations of a prompting or a joint run.
+
+    Writes `explanations.jsonl` (numbers) and `generations.html` (rows, with these numbers) into its folder.
 
     Parameters
     ----------
@@ -119,7 +110,12 @@ def measure_run(
             measures.append(measure_of(source.source, f"flag_{kind}", rate))
     lines = (json.dumps(asdict(measure), ensure_ascii=False) + "\n" for measure in measures)
     write_text(folder / "explanations.jsonl", "".join(lines))
-    return Measured(folder, tuple(measures), tuple(notes))
+    measured = Measured(folder, tuple(measures), tuple(notes))
+    write_generations(folder, part, [explanation_table(measured)])
+    if (folder / "report.html").is_file():
+        # The report of a joint run shows these numbers, too.
+        write_report(folder, dict(zip(table.frame["id"], table.texts, strict=True)))
+    return measured
 
 
 def read_table_of(folder: Path, data_root: str | None) -> tuple[str, PostTable]:
@@ -139,21 +135,11 @@ def read_table_of(folder: Path, data_root: str | None) -> tuple[str, PostTable]:
 
 def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray[np.int64]]:
     """Return the run's explanations in the order of its file, and the label number decided beside each."""
-    place = {str(identifier): row for row, identifier in enumerate(part.frame["id"])}
     words = {part.config.prompt.label_words.get(name, name): number for number, name in enumerate(part.labels)}
-    texts, rows, decided = [], [], []
-    with (folder / "generations.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            content = json.loads(line)
-            if content["id"] not in place:
-                raise RunError(f"{folder}: a row of the run is not in the data set. Use the data it was made from.")
-            # Of yes-or-no questions only those about a label that was said to hold.
-            if content["label"] is not None and not content["explanation"]:
-                continue
-            texts.append(content["explanation"])
-            rows.append(place[content["id"]])
-            answer = content["answer"]
-            decided.append(words.get(answer[0], -1) if answer and content["label"] is None else -1)
+    # Of yes-or-no questions only those about a label that was said to hold.
+    found = [item for item in read_generated(folder, part) if item.label is None or item.explanation]
+    texts, rows = [item.explanation for item in found], [item.row for item in found]
+    decided = [words.get(item.answer[0], -1) if item.answer and item.label is None else -1 for item in found]
     if not any(texts):
         raise ConfigError(f"{folder}: was not asked to explain. Prompt it again with --explain true.")
     frame = part.frame.iloc[rows]

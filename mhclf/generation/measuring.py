@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,22 @@ class Measure:
     low: float | None
     high: float | None
     n: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All measures of one run, and what is said about them.
+
+    Attributes
+    ----------
+    folder : Path
+    measures : tuple of Measure
+    notes : tuple of str
+    """
+
+    folder: Path
+    measures: tuple[Measure, ...]
+    notes: tuple[str, ...]
 
 
 def first_sentence(post: str) -> str:

@@ -1,7 +1,7 @@
 """How people agree on explanations, and how automatic metrics agree with people: numbers without text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +99,19 @@ def join(files: Sequence[RatedExplanations]) -> RatedRows:
     )
 
 
+def first_rows(files: Sequence[RatedExplanations], limit: int) -> tuple[RatedExplanations, ...]:
+    """Return the first `limit` explanations of each system."""
+    return tuple(
+        replace(
+            item,
+            posts=item.posts[:limit],
+            explanations=item.explanations[:limit],
+            ratings={name: values[:limit] for name, values in item.ratings.items()},
+        )
+        for item in files
+    )
+
+
 def text_metrics(rows: RatedRows) -> dict[str, Floats]:
     """Return the metrics that need the explanation and its post alone; see `metrics_of_texts`."""
     return metrics_of_texts(rows.explanations, rows.posts)
@@ -155,13 +168,17 @@ def rater_figures(rows: RatedRows) -> list[Figure]:
         for dimension in DIMENSIONS:
             ratings = rows.ratings[dimension][chosen]
             mean = average(ratings.mean(axis=1), groups)
-            figures.append(_figure(part, "mean", dimension, Estimate(mean.mean, mean.low, mean.high, mean.n)))
-            figures += [_figure(part, name, dimension, of(ratings, groups)) for name, of in _RATERS.items()]
+            figures.append(figure_of(part, "mean", dimension, Estimate(mean.mean, mean.low, mean.high, mean.n)))
+            figures += [figure_of(part, name, dimension, of(ratings, groups)) for name, of in _RATERS.items()]
     return figures
 
 
 def metric_figures(
-    rows: RatedRows, metrics: Mapping[str, Floats], held: str | None = None, least: int = 10
+    rows: RatedRows,
+    metrics: Mapping[str, Floats],
+    held: str | None = None,
+    least: int = 10,
+    dimensions: Sequence[str] = DIMENSIONS,
 ) -> list[Figure]:
     """Return Spearman's correlation of each metric with the raters' mean, for each slice and dimension.
 
@@ -174,6 +191,8 @@ def metric_figures(
     least : int
         A metric with fewer rows in a slice has no figure there. Nor has one where fewer rows depart from the most
         frequent mean rating: there, one or two explanations would make the correlation.
+    dimensions : sequence of str
+        Of the ratings.
     """
     figures = []
     for part, chosen in rows.slices().items():
@@ -182,16 +201,17 @@ def metric_figures(
             known = np.isfinite(values[chosen])
             if name == held or known.sum() < least:
                 continue
-            for dimension in DIMENSIONS:
+            for dimension in dimensions:
                 mean = rows.ratings[dimension][chosen].mean(axis=1)
                 if known.sum() - np.unique(mean[known], return_counts=True)[1].max() < least:
                     continue
                 found = spearman(values[chosen], mean, rows.groups[chosen], given=given)
-                figures.append(_figure(part, name, dimension, found))
+                figures.append(figure_of(part, name, dimension, found))
     return figures
 
 
-def _figure(part: str, name: str, dimension: str, estimate: Estimate) -> Figure:
+def figure_of(part: str, name: str, dimension: str, estimate: Estimate) -> Figure:
+    """Return an estimate as a figure, None where it is undefined."""
     numbers = (None if np.isnan(number) else float(number) for number in (estimate.value, estimate.low, estimate.high))
     value, low, high = numbers
     return Figure(part, name, dimension, value, low, high, estimate.n)

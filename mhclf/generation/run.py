@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mhclf.config.dataset import DatasetConfig
-from mhclf.config.generation import GenerationConfig, LocalConfig
+from mhclf.config.generation import GenerationConfig
 from mhclf.config.structure import to_mapping, write_yaml
-from mhclf.config.training import TrainerConfig
 from mhclf.data.audit import leaks_of
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest, content_hash
@@ -19,17 +16,17 @@ from mhclf.data.subsets import limit_rows
 from mhclf.errors import ConfigError
 from mhclf.generation.answers import answer_records, generation_lines, prediction_frame
 from mhclf.generation.asking import Progress
+from mhclf.generation.backends import load_backend, local_precision
 from mhclf.generation.cache import AnswerCache
-from mhclf.generation.decoders import load_decoder
-from mhclf.generation.endpoint import EndpointBackend
-from mhclf.generation.interview import fit_answers, prepare_interview
-from mhclf.generation.local import LocalBackend
+from mhclf.generation.interview import apply_fits, fit_answers, prepare_interview
+from mhclf.generation.label_fit import label_fit_file, read_label_fit
+from mhclf.generation.page import write_generations
 from mhclf.generation.prompting import check_language, with_overrides
 from mhclf.generation.requests import Backend
 from mhclf.generation.strategy import Strategy, read_strategy
 from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, read_records, write_records
-from mhclf.training.environment import describe_environment, resolve_precision
+from mhclf.training.environment import describe_environment
 from mhclf.training.folder import RunFolder
 from mhclf.training.saved import read_predictions
 
@@ -68,7 +65,8 @@ def run_prompts(
     -------
     GenerationOutcome
         The folder holds `config.yaml`, `environment.json`, `data_manifest.json`, `predictions.parquet`,
-        `results.jsonl` and `generations.jsonl` (what the model said, which may quote posts).
+        `results.jsonl` and `generations.jsonl` (what the model said, which may quote posts); where explanations were
+        asked for, `generations.html`.
 
     Raises
     ------
@@ -88,15 +86,16 @@ def run_prompts(
         raise ConfigError(f"{table.config.name}: has no {config.split} row. Choose another --split.")
     if config.labels.fit == "validation" and not (table.frame["split"] == "validation").any():
         raise ConfigError(f"labels: fit: {table.config.name} has no validation row. Use --labels.fit none.")
+    tuned = read_label_fit(label_fit_file(config.local)) if config.labels.fit == "tuned" else None
     manifest = build_manifest(table, findings, config.protocol)
-    backend = backend or _backend(config)
+    backend = backend or load_backend(config.backend, config.local, config.endpoint)
     folder = _folder(config, table.config, strategy, backend, manifest["hashes"]["data"])
     with folder.locked():
         if folder.complete and not overwrite:
             return GenerationOutcome(folder.path, tuple(_read_records(folder)), was_complete=True)
         start = time.perf_counter()
         write_text(folder.path / "config.yaml", write_yaml(to_mapping(config)))
-        environment = describe_environment(_precision(config.local), "default")
+        environment = describe_environment(local_precision(config.local), "default")
         folder.write_json("environment.json", environment | {"backend": dict(backend.identity)})
         folder.write_json("status.json", {"state": "running"})
         cache = AnswerCache(Path(config.out) / "answers.sqlite")
@@ -107,7 +106,9 @@ def run_prompts(
             answers = interview.labels()
             if config.labels.fit == "validation":
                 held = prepare_interview(*asked, "validation", backend, cache, on_progress)
-                answers, fitted = fit_answers(answers, held.labels())
+                answers, fitted = apply_fits(answers, fit_answers(held.labels()))
+            elif tuned is not None:
+                answers, fitted = apply_fits(answers, tuned.for_questions(table.config.name, interview.questions))
             # Last of all: what is explained is what was decided in the end.
             if config.explain:
                 answers = interview.explained(answers)
@@ -116,6 +117,8 @@ def run_prompts(
         folder.write_json("data_manifest.json", manifest | {"posts_cut": interview.cut, "fitted": fitted})
         prediction_frame(answers).to_parquet(folder.path / "predictions.parquet", index=False)
         write_text(folder.path / "generations.jsonl", generation_lines(answers))
+        if config.explain:
+            write_generations(folder.path, answers.part)
         identity = {
             "run": folder.path.name,
             "dataset": table.config.name,
@@ -143,20 +146,6 @@ def _check(config: GenerationConfig, dataset: DatasetConfig) -> None:
         )
 
 
-def _precision(config: LocalConfig) -> str:
-    return resolve_precision(TrainerConfig(precision=config.precision))
-
-
-def _backend(config: GenerationConfig) -> Backend:
-    if config.backend == "endpoint":
-        return EndpointBackend(config.endpoint)
-    dtype = torch.bfloat16 if _precision(config.local) == "bf16" else torch.float32
-    decoder = load_decoder(config.local.model, dtype, config.local.adapter)
-    if torch.cuda.is_available():
-        decoder.model.to("cuda")  # type: ignore[arg-type]
-    return LocalBackend(decoder, config.local.batch_size)
-
-
 def _folder(
     config: GenerationConfig, dataset: DatasetConfig, strategy: Strategy, backend: Backend, data_hash: str
 ) -> RunFolder:
@@ -166,6 +155,8 @@ def _folder(
         saved = read_predictions(Path(config.labels.run))
         told = content_hash([saved.ids.tolist(), saved.prediction.tolist(), saved.probability.round(6).tolist()])
         settings["labels"] |= {"run": told}
+    if config.labels.fit == "tuned":
+        settings["labels"] |= {"tuned": to_mapping(read_label_fit(label_fit_file(config.local)))}
     words = [dataset.task, dataset.language, dataset.label_names, to_mapping(dataset.prompt)]
     if config.protocol == "mentallama-2024":
         words.append(dataset.published_labels)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mhclf.generation.measured_run import Measured
+from mhclf.generation.measuring import Measured
 from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from mhclf.config.generation import GenerationConfig, LocalConfig
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.data.audit import audit, drop_shared
@@ -22,10 +23,15 @@ from mhclf.data.subsets import limit_rows
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.generation.adapting import need_peft, save_adapters, with_adapters
+from mhclf.generation.backends import load_backend
+from mhclf.generation.cache import AnswerCache
 from mhclf.generation.decoders import Decoder, load_decoder
 from mhclf.generation.instruction_plan import InstructionPlan
 from mhclf.generation.instructions import STRATEGY, TokenisedInstructions, instructions_of
+from mhclf.generation.interview import fit_answers, prepare_interview
 from mhclf.generation.keeping_out import sets_kept_out
+from mhclf.generation.label_fit import NAME as FIT_FILE
+from mhclf.generation.label_fit import LabelFit, QuestionFit, write_label_fit
 from mhclf.generation.local import LocalBackend
 from mhclf.generation.strategy import read_strategy
 from mhclf.models.encoder import quiet_transformers
@@ -113,6 +119,7 @@ def tune(config: InstructionConfig, overwrite: bool = False) -> Tuned:
         folder.write_json("status.json", {"state": "running"})
         start = time.perf_counter()
         loss, rows = _carry_out(config, decoder, target, general, folder)
+        rows["fitted"] = _fit_labels(config, target, folder)
         folder.write_json(
             "status.json",
             {
@@ -227,6 +234,31 @@ def _save(config: InstructionConfig, decoder: Decoder, model: Any, folder: RunFo
     with quiet_transformers():
         model.save_pretrained(folder.path / "model")
         decoder.tokenizer.save_pretrained(folder.path / "model")
+
+
+def _fit_labels(config: InstructionConfig, target: PostTable, folder: RunFolder) -> int:
+    """Fit on validation how the saved model's scores decide, and keep it beside its weights; return the rows used."""
+    adapter = folder.path / "adapter" if config.lora.rank else None
+    place = adapter or folder.path / "model"
+    held = target.part("validation")
+    if held.targets.ndim == 1 and len(set(held.targets.tolist())) < 2:
+        logger.warning("all validation rows have the same label: how scores decide is not fitted")
+        return 0
+    local = LocalConfig(config.model if adapter else str(place), str(adapter or ""), config.trainer.precision)
+    asked = GenerationConfig(data=config.data, strategy=STRATEGY, post_tokens=config.post_tokens, local=local)
+    backend = load_backend("transformers", local, asked.endpoint)
+    cache = AnswerCache(folder.path / "answers.sqlite")
+    try:
+        interview = prepare_interview(asked, read_strategy(STRATEGY), 0, 1, target, "validation", backend, cache, None)
+        answers = interview.labels()
+    finally:
+        cache.close()
+    fits = [
+        QuestionFit(question.text, question.answers, fit)
+        for question, fit in zip(interview.questions, fit_answers(answers), strict=True)
+    ]
+    write_label_fit(place / FIT_FILE, LabelFit(target.config.name, len(held), tuple(fits)))
+    return len(held)
 
 
 def _forget(folder: RunFolder) -> None:

@@ -12,6 +12,8 @@ from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, t
 Records = Mapping[str, Any]
 _KEYS = ("settings", "parts", "references", "raters", "metrics", "length_held")
 _FIGURES = ("raters", "metrics", "length_held")
+_JUDGE = "judge"
+_JUDGE_KEYS = ("settings", "figures")
 _FIGURE = ("part", "name", "dimension", "value", "low", "high", "n")
 _DIMENSIONS = ("fluency", "completeness", "reliability", "overall")
 _HEADLINE = "overall"
@@ -22,6 +24,16 @@ _RATER_COLUMNS = {
     "icc_a1": "ICC(A,1)",
     "kappa_quadratic": "kappa, quadratic",
     "kappa_linear": "kappa, linear",
+}
+
+_JUDGE_COLUMNS = {
+    "unread": "unread",
+    "mean": "mean score",
+    "spearman": "Spearman",
+    "icc_c1": "ICC(C,1)",
+    "icc_a1": "ICC(A,1)",
+    "bias": "bias",
+    "kappa_quadratic": "kappa, quadratic",
 }
 
 
@@ -46,10 +58,14 @@ def read_explanation_records(path: Path) -> Records:
         ) from error
     except ValueError as error:
         raise DataError(f"{path}: is no JSON. Run the command without --from-records.") from error
-    if not isinstance(content, dict) or sorted(content) != sorted(_KEYS):
+    if not isinstance(content, dict) or sorted(set(content) - {_JUDGE}) != sorted(_KEYS):
         raise DataError(f"{path}: must have the keys {', '.join(_KEYS)}. Run the command without --from-records.")
-    for key in _FIGURES:
-        for number, figure in enumerate(content[key]):
+    judge = content.get(_JUDGE)
+    if judge is not None and (not isinstance(judge, dict) or sorted(judge) != sorted(_JUDGE_KEYS)):
+        raise DataError(f"{path}, {_JUDGE}: must have the keys {', '.join(_JUDGE_KEYS)}.")
+    listed = {key: content[key] for key in _FIGURES} | ({} if judge is None else {_JUDGE: judge["figures"]})
+    for key, figures in listed.items():
+        for number, figure in enumerate(figures):
             if not isinstance(figure, dict) or sorted(figure) != sorted(_FIGURE):
                 raise DataError(f"{path}, {key}, entry {number}: must have the keys {', '.join(_FIGURE)}.")
     return content
@@ -78,6 +94,34 @@ def rater_table(records: Records) -> Table:
         "spread between systems, which people tell apart easily.",
     )
     return Table("How three people agree on explanations", columns, tuple(rows), notes)
+
+
+def judge_table(records: Records) -> Table:
+    """Return how the judge agrees with the raters' mean, a row for each part and dimension."""
+    judge = records[_JUDGE]
+    figures = {(item["part"], item["dimension"], item["name"]): item for item in judge["figures"]}
+    judged = dict.fromkeys(item["dimension"] for item in judge["figures"])
+    columns = (
+        Column("explanations by"),
+        Column("dimension"),
+        Column("n", "right"),
+        *(Column(heading, "right") for heading in _JUDGE_COLUMNS.values()),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for part, facts in records["parts"].items():
+        for dimension in judged:
+            cells = [_interval(figures.get((part, dimension, name)), digits=2) for name in _JUDGE_COLUMNS]
+            rows.append((facts["title"], dimension, facts["rows"], *cells))
+    settings = judge["settings"]
+    notes = (
+        f"Rubric {settings['rubric']}; {settings['how']}. Explanations whose score could not be read are counted under "
+        "'unread' and left out of the other columns, never taken as 0.",
+        "The judge and the mean of the three raters are taken as two raters. Bias: judge minus raters, above 0 where "
+        "the judge is kinder. Kappa: both rounded to whole numbers.",
+        "The mean of three is steadier than one rater: these figures are not those of one rater with another, above.",
+    )
+    title = f"How a judge agrees with the mean of three people: {settings['model']}, {settings['mechanism']}"
+    return Table(title, columns, tuple(rows), notes)
 
 
 def metric_table(records: Records, part: str) -> Table:
@@ -133,12 +177,14 @@ def metric_notes(records: Records) -> list[str]:
         if settings["likelihood"]
         else "Likelihoods were not asked for (--likelihood MODEL)."
     )
+    judge = records[_JUDGE]["settings"] if _JUDGE in records else None
     return [
         "Explanations as they were rated, with the answer they begin with. words: length; distinct_1, distinct_2: "
         "share of different words and pairs; grounded_share: share of content words that the post has; quotes: number "
         "of quoted spans; invented_quote_share: share of them that the post does not have (only texts with quotes).",
         f"bertscore_*: {settings['encoder']}, {settings['layer']}, no idf, no baseline; to the post and to references.",
         likelihood,
+        *([f"{judge['name']}: {judge['how']}, by the rubric {judge['rubric']}."] if judge else []),
         f"References, behind the name of a metric: {references}. All are written by machines (silver): likeness to "
         "them is likeness to another model's text.",
         "Length held: partial rank correlation given the number of words.",
@@ -149,9 +195,10 @@ def metric_notes(records: Records) -> list[str]:
 
 
 def explanation_tables(records: Records) -> list[Table]:
-    """Return all tables: the raters, then the metrics in all parts, all systems together first."""
+    """Return all tables: raters, judge if any, metrics in all parts; all systems together first."""
     parts = sorted(records["parts"], key=lambda part: records["parts"][part]["systems"] == 1)
-    return [rater_table(records), *(metric_table(records, part) for part in parts)]
+    judged = [judge_table(records)] if _JUDGE in records else []
+    return [rater_table(records), *judged, *(metric_table(records, part) for part in parts)]
 
 
 def explanation_markdown(records: Records, command: str) -> str:

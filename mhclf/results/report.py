@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mhclf.results.explained import explanation_sentence, measures_table
 from mhclf.results.files import write_text
 from mhclf.results.layers import class_layer_table, layer_sentences, layer_table
 from mhclf.results.pages import data_uri, picture_size, render_page
@@ -112,6 +113,9 @@ def write_report(folder: str | os.PathLike[str], texts: Mapping[str, str] | None
         draw_run_figures(run.folder)
     values = _result(run) | _parts(run) | _layers(run) | _posts(run.predictions, texts or {}) | _data(run)
     values["figures"] = _figures(run)
+    values["explained"] = explanation_sentence(run.folder)
+    values["explanations"] = measures_table(run.folder)
+    values["generations"] = (run.folder / "generations.html").is_file()
     values["sections"] = [
         (anchor, name)
         for anchor, name, there in (
@@ -121,6 +125,7 @@ def write_report(folder: str | os.PathLike[str], texts: Mapping[str, str] | None
             ("pairs", "Confusable pairs", values["pairs"]),
             ("robustness", "Robustness", values["robustness"]),
             ("layers", "Layers", values["layer_sentences"]),
+            ("explanations", "Explanations", values["explained"]),
             ("figures", "Figures", values["figures"]),
             ("posts", "Posts and errors", values["posts"]),
             ("data", "Data", True),

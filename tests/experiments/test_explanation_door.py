@@ -29,6 +29,17 @@ def test_missing_data_is_one_message(tmp_path):
     assert "Traceback" not in found.stderr
 
 
+def test_options_that_go_wrong_are_one_message(tmp_path):
+    for arguments, message in (
+        (("--judge.mechanism", "dual"), "unrecognized arguments: --judge.mechanism dual"),
+        (("--judge", "--judge.mechanism", "duel"), "Got value: duel"),
+        (("--judge", "--judge.mechanism", "majority_vote"), "Use --judge.by parse"),
+        (("--limit", "5"), "would write over the tables of all rows. Add --out DIR."),
+    ):
+        found = door(*arguments)
+        assert found.returncode == 2 and message in found.stderr and "Traceback" not in found.stderr
+
+
 def test_the_committed_tables_are_those_of_the_committed_records(tmp_path):
     records = (REPOSITORY / "experiments" / "results" / "explanation_metrics.json").read_bytes()
     (tmp_path / "results").mkdir()

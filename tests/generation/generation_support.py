@@ -38,7 +38,7 @@ class ScriptedBackend:
                 yield number, Chances(tuple(answer), (1,) * len(request.choices))  # type: ignore[arg-type]
 
 
-def build_decoder_folder(folder: Path, encodes: bool = False) -> Path:
+def build_decoder_folder(folder: Path, encodes: bool = False, positions: int = 512) -> Path:
     """Save a random two-layer Llama (or T5) with a byte-level tokenizer; the Llama has a chat template."""
     import torch
     import transformers
@@ -78,7 +78,7 @@ def build_decoder_folder(folder: Path, encodes: bool = False) -> Path:
     else:
         config = transformers.LlamaConfig(
             vocab_size=size, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
-            num_key_value_heads=1, max_position_embeddings=512, pad_token_id=0, eos_token_id=2, bos_token_id=None,
+            num_key_value_heads=1, max_position_embeddings=positions, pad_token_id=0, eos_token_id=2, bos_token_id=None,
         )  # fmt: skip
         model = transformers.LlamaForCausalLM(config)
     # Larger weights, so that a random model has preferences.

@@ -25,7 +25,7 @@ def door(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_help_shows_an_example_of_each_word_without_loading_a_model() -> None:
     found = door("--help")
     assert found.returncode == 0
-    for word in ("prompt", "tune", "joint", "eval", "suite"):
+    for word in ("prompt", "tune", "joint", "eval", "judge", "suite"):
         assert f"experiments/generate.py {word}" in found.stdout
     assert len(found.stdout.splitlines()) <= 40
 
@@ -38,6 +38,9 @@ def test_help_shows_an_example_of_each_word_without_loading_a_model() -> None:
         (("prompt", "--labels.by", "run"), 2, "--labels.by run and --labels.run DIR belong together"),
         (("tune", "--label_weight", "0"), 2, "label_weight: is 0"),
         (("eval", "--run", "nowhere"), 1, "nowhere: holds no generations.jsonl"),
+        (("judge", "--judge.mechanism", "dual"), 2, "run: give the folder that generate.py prompt or joint printed"),
+        (("judge", "--run", "x", "--judge.by", "score", "--judge.rounds", "2"), 2, "judge: rounds is of debate"),
+        (("judge", "--run", "nowhere"), 1, "nowhere: holds no generations.jsonl"),
         (("suite", "--suite", "strategie"), 2, "Did you mean 'strategies'?"),
     ],
 )
@@ -62,3 +65,11 @@ def test_prompt_and_eval(tiny_dataset: Path, tmp_path: Path) -> None:
     assert measured.returncode == 0, measured.stderr
     assert "grounded_share" in measured.stdout
     assert (Path(folder) / "explanations.jsonl").is_file()
+    judged = door(
+        "judge", "--run", folder, "--local.model", str(model), "--local.precision", "fp32", "--limit", "2", "--quiet",
+        "--judge.mechanism", "debate", "--judge.max_new_tokens", "4", "--sources", "generated,first_sentence",
+    )  # fmt: skip
+    assert judged.returncode == 0, judged.stderr
+    assert "Judged by tiny-llama, debate (score), rubric mentallama" in judged.stdout
+    assert "first_sentence" in judged.stdout and "professionality" in judged.stdout
+    assert (Path(folder) / "judgements.jsonl").is_file()

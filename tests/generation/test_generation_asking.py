@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from generation_support import ScriptedBackend
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mhclf.config.generation import GenerationConfig, LabelsConfig
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.generation.asking import Asker
 from mhclf.generation.cache import AnswerCache, answer_all
-from mhclf.generation.deciding import Decision, decide_by_scores, decide_by_votes, fit_on_validation
+from mhclf.generation.deciding import Decision, decide_by_scores, decide_by_votes, fit_scores
 from mhclf.generation.prompting import Post, Prompter
 from mhclf.generation.questions import Question
 from mhclf.generation.requests import Ask, Chances, Choose, Request, Said, Turn, request_key
@@ -279,9 +282,22 @@ def test_a_fit_moves_the_threshold() -> None:
     gold = generator.integers(0, 2, 200)
     # The model always prefers answer 0, by less where the answer is 1.
     scores = np.column_stack([np.zeros(200), -5.0 + 2 * gold + generator.normal(0, 0.3, 200)])
-    fitted, coefficients = fit_on_validation(scores, gold, scores)
+    fit = fit_scores(scores, gold)
+    fitted = fit.probabilities(scores)
     assert (fitted.argmax(1) == gold).mean() > 0.98
     assert np.allclose(fitted.sum(1), 1)
-    assert set(coefficients) == {"intercept", "weights"}
+    assert fit.classes == (0, 1) and len(fit.weights) == 1
     with pytest.raises(DataError, match="all validation rows have the same label"):
-        fit_on_validation(scores, np.zeros(200, dtype=int), scores)
+        fit_scores(scores, np.zeros(200, dtype=int))
+
+
+@pytest.mark.parametrize("known", [(0, 1), (0, 1, 2), (0, 2, 3)])
+def test_a_fit_is_scikit_learns_logistic_regression(known: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(1)
+    gold = np.array(known)[generator.integers(0, len(known), 120)]
+    scores = generator.normal(-3, 1, (120, 4)) + 2 * np.eye(4)[gold]
+    held = generator.normal(-3, 2, (30, 4))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(scores, gold)
+    found = fit_scores(scores, gold).probabilities(held)
+    assert np.allclose(found[:, list(known)], model.predict_proba(held))
+    assert (found[:, [number for number in range(4) if number not in known]] == 0).all()

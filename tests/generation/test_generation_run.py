@@ -354,6 +354,8 @@ def test_a_real_tiny_model_is_asked(tiny_dataset: Path, tmp_path: Path) -> None:
             "gives no probabilities of whole labels",
         ),
         ({"protocol": "mentallama-2024"}, "Add --labels.by parse"),
+        ({"labels": LabelsConfig(fit="tuned")}, "is of IMHI's form. Add --strategy imhi."),
+        ({"labels": LabelsConfig(fit="tuned"), "strategy": "imhi", "split": "validation"}, "Use --split test."),
         ({"shots": -1}, "shots: is -1, expected 0 or more."),
         ({"samples": 0}, "samples: is 0, expected 1 or more."),
     ],
@@ -369,3 +371,5 @@ def test_label_settings_that_do_not_fit_are_refused() -> None:
         LabelsConfig(by="parse", fit="validation")
     with pytest.raises(ConfigError, match="a joint question can only be parsed"):
         LabelsConfig(questions="joint")
+    with pytest.raises(ConfigError, match="the tuned one is of plain scores of words"):
+        LabelsConfig(fit="tuned", prior="subtract")

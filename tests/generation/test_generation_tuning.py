@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from generation_support import build_decoder_folder
@@ -123,6 +124,32 @@ def test_a_tuned_adapter_answers_better_and_is_portable(tiny_dataset: Path, mode
     assert values[0] is not None
     assert values[1] is not None
     assert values[1] < values[0] - 0.3
+
+    # The fit that tuning left is the one that a run would make itself on the same validation rows.
+    held = len(load_table(str(tiny_dataset)).part("validation"))
+    assert outcome.rows["fitted"] == held
+    tuned, own = (
+        run_prompts(replace(asked, local=adapted, post_tokens=config.post_tokens, labels=LabelsConfig(fit=fit)))
+        for fit in ("tuned", "validation")
+    )
+    first, second = (pd.read_parquet(item.folder / "predictions.parquet") for item in (tuned, own))
+    pd.testing.assert_frame_equal(first, second, atol=1e-4)
+    assert tuned.folder != own.folder
+    saved = json.loads((tuned.folder / "data_manifest.json").read_text())["fitted"]
+    assert list(saved) == ["Which label fits the post?"]
+    file = outcome.folder / "adapter" / "label_fit.json"
+    content = json.loads(file.read_text())
+    assert (content["dataset"], content["rows"], content["questions"][0]["answers"]) == (
+        "tiny", held, ["body", "work", "people"],
+    )  # fmt: skip
+    file.write_text(json.dumps(content | {"dataset": "another"}))
+    with pytest.raises(ConfigError, match="is of the questions and answers of another, not of those of tiny"):
+        run_prompts(replace(asked, local=adapted, labels=LabelsConfig(fit="tuned")))
+    file.write_text("{")
+    with pytest.raises(ConfigError, match=r"label_fit\.json is no JSON\. Tune again"):
+        run_prompts(replace(asked, local=adapted, labels=LabelsConfig(fit="tuned")))
+    with pytest.raises(ConfigError, match=r"label_fit\.json was not found\. Give what generate\.py tune made"):
+        run_prompts(replace(asked, local=plain, labels=LabelsConfig(fit="tuned")))
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(

@@ -311,6 +311,9 @@ def test_eval_measures_a_joint_run(joint: tuple[JointConfig, RunOutcome]) -> Non
     assert values["generated", "rougeL"] is not None
     assert values["first sentence of the post", "rougeL"] is not None
     assert ("generated", "consistency") in values
+    page = (joint[1].folder / "generations.html").read_text(encoding="utf-8")
+    rows = (joint[1].folder / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert page.count("<article") == len(rows) and "rougeL" in page
 
 
 def test_posts_that_experts_explained_are_kept_out(

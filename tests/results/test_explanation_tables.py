@@ -75,6 +75,43 @@ def test_page(records):
     )
 
 
+def test_a_judge_has_a_table_and_a_note(records):
+    settings = {
+        "name": "judge_dual", "model": "m", "mechanism": "dual", "rubric": "mine", "how": "m twice",
+        "options": "--judge",
+    }  # fmt: skip
+    figures = [
+        figure("unread", 0.25, 0.1, 0.4),
+        figure("bias", 0.5, 0.25, 0.75, n=15),
+        figure("icc_a1", None, None, None, n=15),
+    ]
+    records["judge"] = {"settings": settings, "figures": figures}
+    _, table, *_ = explanation_tables(records)
+    assert table.title == "How a judge agrees with the mean of three people: m, dual"
+    assert [column.name for column in table.columns][3:] == [
+        "unread", "mean score", "Spearman", "ICC(C,1)", "ICC(A,1)", "bias", "kappa, quadratic",
+    ]  # fmt: skip
+    assert table.rows[0] == (
+        "System one", "overall", 20, "0.25 [0.10, 0.40]", None, None, None, "\u2013", "0.50 [0.25, 0.75]", None,
+    )  # fmt: skip
+    assert table.notes[0].startswith("Rubric mine; m twice. Explanations whose score could not be read are counted")
+    assert "judge_dual: m twice, by the rubric mine." in metric_notes(records)
+
+
+def test_a_judge_comes_back_and_a_broken_one_is_refused(records, tmp_path):
+    records["judge"] = {"settings": {}, "figures": [figure("bias", 0.5, None, None)]}
+    path = write_explanation_records(tmp_path / "a.json", records)
+    assert read_explanation_records(path) == records
+    records["judge"]["figures"][0].pop("n")
+    write_explanation_records(path, records)
+    with pytest.raises(DataError, match="judge, entry 0: must have the keys part, name"):
+        read_explanation_records(path)
+    records["judge"] = []
+    write_explanation_records(path, records)
+    with pytest.raises(DataError, match="judge: must have the keys settings, figures"):
+        read_explanation_records(path)
+
+
 def test_records_come_back_and_wrong_ones_are_refused(records, tmp_path):
     path = write_explanation_records(tmp_path / "a.json", records)
     assert read_explanation_records(path) == records

@@ -189,6 +189,25 @@ def test_a_shut_test_set_shows_validation_and_says_so(tmp_path: Path, make_run: 
     )
 
 
+def test_a_run_that_explains_has_a_section(tmp_path: Path, make_run: Builder) -> None:
+    folder = make_run(tmp_path / "run")
+    assert 'id="explanations"' not in write_report(folder).read_text(encoding="utf-8")
+    (folder / "generations.jsonl").write_text('{"id": "a"}\n{"id": "b"}\n', encoding="utf-8")
+    page = write_report(folder).read_text(encoding="utf-8")
+    assert "The run wrote 2 explanations. They are not measured yet: generate.py eval does that." in page
+    assert 'href="#explanations"' in page and "generations.html" not in page
+    (folder / "generations.html").write_text("", encoding="utf-8")
+    measure = {"source": "<i>generated</i>", "metric": "rougeL", "value": 0.25, "low": 0.125, "high": 0.5, "n": 2}
+    other = measure | {"source": "first sentence", "value": None, "low": None, "high": None, "n": 0}
+    (folder / "explanations.jsonl").write_text(f"{json.dumps(measure)}\n{json.dumps(other)}\n", encoding="utf-8")
+    page = write_report(folder).read_text(encoding="utf-8")
+    assert 'The run wrote 2 explanations. They stand, row by row, in <a href="generations.html">' in page
+    assert "&lt;i&gt;generated&lt;/i&gt;" in page and "0.250 [0.125, 0.500]" in page and "0-2" in page
+    (folder / "explanations.jsonl").write_text(f"{json.dumps(measure)}\n{{}}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"explanations\.jsonl, line 2: is damaged\. Measure again"):
+        write_report(folder)
+
+
 def test_figures_are_drawn_when_there_are_none(tmp_path: Path, make_run: Builder) -> None:
     folder = make_run(tmp_path / "run", method="tfidf_lr", minimal=True, rows=20)
     source = write_report(folder).read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""The explanations of a run that writes some, for its report: how many, and their measures; numbers without text."""
+
+import json
+from pathlib import Path
+
+from mhclf.errors import DataError
+from mhclf.results.tables import Column, Table, format_interval
+
+GENERATIONS, MEASURES = "generations.jsonl", "explanations.jsonl"
+_KEYS = {"source", "metric", "value", "low", "high", "n"}
+
+
+def explanation_sentence(folder: Path) -> str:
+    """Return how many explanations a run folder holds, and where they are read; '' where it holds none."""
+    path = folder / GENERATIONS
+    if not path.is_file():
+        return ""
+    with path.open(encoding="utf-8") as lines:
+        count = sum(1 for line in lines if line.strip())
+    measured = "" if (folder / MEASURES).is_file() else " They are not measured yet: generate.py eval does that."
+    return f"The run wrote {count:,} explanations.{measured}"
+
+
+def measures_table(folder: Path) -> Table | None:
+    """Return the measures of a run's explanations, metrics down and makers across; None where they were not measured.
+
+    Raises
+    ------
+    DataError
+        If `explanations.jsonl` is damaged; names the line.
+    """
+    path = folder / MEASURES
+    if not path.is_file():
+        return None
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            content = json.loads(line)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict) or set(content) != _KEYS:
+            raise DataError(f"{path}, line {number}: is damaged. Measure again with generate.py eval.")
+        found[content["source"], content["metric"]] = content
+    sources = tuple(dict.fromkeys(source for source, _ in found))
+    rows = []
+    for metric in dict.fromkeys(metric for _, metric in found):
+        own = [found.get((source, metric)) for source in sources]
+        cells = [None if item is None else format_interval(item["value"], item["low"], item["high"]) for item in own]
+        counts = sorted({item["n"] for item in own if item is not None})
+        rows.append((metric, *cells, "-".join(map(str, dict.fromkeys((counts[0], counts[-1]))))))
+    columns = (Column("metric"), *(Column(source, "right") for source in sources), Column("n", "right"))
+    notes = ("95 % bootstrap interval over posts (groups). What a baseline reaches needs no model.",)
+    return Table("Measures of the explanations", columns, tuple(rows), notes)
