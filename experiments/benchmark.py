@@ -44,6 +44,7 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     from mhclf.results.suite import merge_suite_records, read_suite_records, write_suite_records
     from mhclf.results.suite_files import write_suite_tables
+    from mhclf.results.timing import time_spent
 
     if arguments.commands:
         return print_commands(cells)
@@ -63,6 +64,7 @@ def main(argv: Sequence[str]) -> int:
     command = f"python experiments/benchmark.py --suite {suite.name}"
     written = write_suite_tables(target / "tables", suite, records, published_numbers(HERE / "published"), command)
     print(f"records: {records_file}", *(f"table:   {path}" for path in written), sep="\n")
+    print(f"time:    {time_spent(records)}")
     if failed:
         from mhclf.training.suite_progress import failure_lines
 

@@ -47,6 +47,9 @@ class SuiteRun:
         `weights_mean`, `contribution_mean`, `gate`, `kl_from_uniform` and so on, from `layers.json`.
     error : str
         Why a failed cell failed; empty otherwise.
+    cpu_seconds : float or None
+        Time of the processor, over all its cores; None where it was not measured (other processes of the run are not
+        counted).
     pairs : tuple of dict
         `first`, `second`, `margin`, `confusion`, `n` of each pair of classes, from `class_pairs.json`: labels and
         numbers only. Empty where the run, or the version that recorded it, has none.
@@ -66,6 +69,7 @@ class SuiteRun:
     layers: dict[str, Any] | None = None
     error: str = ""
     pairs: tuple[dict[str, Any], ...] = ()
+    cpu_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,19 @@ def timings_of(records: SuiteRecords) -> list[Timing]:
     ]
 
 
+def time_spent(records: SuiteRecords) -> str:
+    """Return a sentence on the time that the recorded runs took: of the processor, and by the clock where that is all.
+
+    Hours of the processor count every core; the clock's hours depend on what else ran.
+    """
+    runs = [run for run in records.runs if not run.error and run.seconds > 0]
+    measured = [run.cpu_seconds for run in runs if run.cpu_seconds is not None]
+    other = [run.seconds for run in runs if run.cpu_seconds is None]
+    parts = [f"{sum(measured) / 3600:.2f} hours of the processor in {len(measured)} runs"] if measured else []
+    parts += [f"{sum(other) / 3600:.2f} hours by the clock in {len(other)} runs"] if other else []
+    return " and ".join(parts) or "none"
+
+
 def estimate(
     dataset: str,
     methods: Sequence[str],

@@ -257,8 +257,9 @@ def _carry_out(
     extension: Extension | None,
 ) -> tuple[ResultRecord, ...]:
     """Do the work of a run whose folder is locked."""
-    start = time.perf_counter()
-    earlier = float(folder.status().get("seconds", 0.0))
+    start, start_cpu = time.perf_counter(), time.process_time()
+    # A run that an earlier version began has no time of the processor, and gets none.
+    earlier = {"seconds": 0.0} | (folder.status() or {"cpu_seconds": 0.0})
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     max_length = int(config.max_length or data.table.config.max_length)
@@ -268,8 +269,9 @@ def _carry_out(
     folder.write_json("data_manifest.json", _with_survey(data, source, config))
 
     def note_time(state: str = "running") -> None:
-        seconds = round(earlier + time.perf_counter() - start, 1)
-        folder.write_json("status.json", {"state": state, "seconds": seconds})
+        spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
+        total = {key: round(float(earlier[key]) + value, 1) for key, value in spent.items() if key in earlier}
+        folder.write_json("status.json", {"state": state} | total)
 
     note_time()
     parts = {split: data.table.part(split) for split in ("validation", "test")}

@@ -63,6 +63,7 @@ def _suite_run(planned: PlannedCell, outcome: RunOutcome, measured: Measured) ->
         values=measured.values,
         layers=measured.layers,
         pairs=measured.pairs,
+        cpu_seconds=None if measured.part else status.get("cpu_seconds"),
     )
 
 

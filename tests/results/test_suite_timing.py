@@ -3,7 +3,7 @@
 import pytest
 
 from mhclf.results import suite
-from mhclf.results.timing import Estimate, Timing, estimate, timings_of
+from mhclf.results.timing import Estimate, Timing, estimate, time_spent, timings_of
 
 KNOWN = [
     Timing("a", "finetune", "small", 100, 50.0),
@@ -50,3 +50,13 @@ def test_committed_records_have_times():
     other_data = suite.SuiteRun("r", "a", "finetune", "small", 3, "sound", "g", "c", 6.0)
     records = suite.SuiteRecords((rows,), (run, failed, other_data), ())
     assert timings_of(records) == [Timing("a", "finetune", "small", 30, 6.0)]
+
+
+def test_the_time_that_was_spent_says_how_it_was_measured():
+    def run(**more):
+        return suite.SuiteRun("r", "a", "m", "e", 1, "sound", "h", "c", **more)
+
+    nothing = suite.SuiteRecords((), (run(seconds=0.0, error="RunError"), run(seconds=0.0)), ())
+    assert time_spent(nothing) == "none"
+    both = suite.SuiteRecords((), (run(seconds=9.0, cpu_seconds=1800.0), run(seconds=5400.0)), ())
+    assert time_spent(both) == "0.50 hours of the processor in 1 runs and 1.50 hours by the clock in 1 runs"
