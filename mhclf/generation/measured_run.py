@@ -39,6 +39,7 @@ from mhclf.generation.measuring import (
     summarise,
 )
 from mhclf.generation.safety_flags import flag_rates
+from mhclf.generation.wording import wording_of
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
 from mhclf.results.files import write_text
@@ -142,13 +143,14 @@ def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray
     place = {str(identifier): row for row, identifier in enumerate(part.frame["id"])}
     words = {part.config.prompt.label_words.get(name, name): number for number, name in enumerate(part.labels)}
     texts, rows, decided = [], [], []
+    said_to_hold = [wording_of(part.config.language).yes]
     with (folder / "generations.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             content = json.loads(line)
             if content["id"] not in place:
                 raise RunError(f"{folder}: a row of the run is not in the data set. Use the data it was made from.")
-            # Of yes-or-no questions only those about a label that was said to hold.
-            if content["label"] is not None and not content["explanation"]:
+            # Of yes-or-no questions only those about a label that was said to hold: a yes without reasons counts.
+            if content["label"] is not None and content["answer"] != said_to_hold:
                 continue
             texts.append(content["explanation"])
             rows.append(place[content["id"]])
@@ -187,7 +189,8 @@ def _add_bert_scores(sources: Sequence[Explanations], values: list[dict[str, Flo
     encoder, tokenizer = load_encoder(place, "eager"), load_tokenizer(place)
     layer = ""
     for source, found in zip(sources, values, strict=True):
-        known = np.array([bool(text and ref) for text, ref in zip(source.texts, source.references, strict=True)])
+        # As for ROUGE: a missing explanation is none of the reference's words, not a row less.
+        known = np.array([bool(reference) for reference in source.references])
         if not known.any():
             continue
         pairs = [(t, r) for t, r, has in zip(source.texts, source.references, known, strict=True) if has]
@@ -238,8 +241,13 @@ def _consistencies(
     train, held = table.part("train"), table.part("validation")
     known = train.frame["explanation"].astype(bool).to_numpy()
     cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]
-    reader = fit_label_reader(cut, train.targets[known], labels)
     has = held.frame["explanation"].astype(bool).to_numpy()
+    if not has.any() or len(set(train.targets[known].tolist())) < 2:
+        return [], (
+            "Consistency: not measured; it needs reference explanations of two or more labels in train, and some in "
+            "validation."
+        )
+    reader = fit_label_reader(cut, train.targets[known], labels)
     found, told = [], ""
     for source in sources:
         own = consistency(
