@@ -14,7 +14,14 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.measured_run import Measured, measure_run, read_table_of
-from mhclf.generation.measuring import COMMON, FIRST_SENTENCE, GENERATED, common_explanations, first_sentence
+from mhclf.generation.measuring import (
+    COMMON,
+    FIRST_SENTENCE,
+    GENERATED,
+    cited_words,
+    common_explanations,
+    first_sentence,
+)
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tables import explanation_table
@@ -82,6 +89,16 @@ def test_what_a_classifier_looked_at_is_compared(explained: Path, tmp_path: Path
     assert value(measured, "classifier_cited_auprc") > value(measured, "classifier_cited_share")
     with pytest.raises(ConfigError, match=r"holds no attributions\.parquet"):
         measure_run(explained, encoder="", attributions=tmp_path / "none")
+
+
+def test_three_signs_in_a_row_are_no_citation_in_chinese() -> None:
+    post = "我最近总是睡不着觉，也不想见人。"
+    chance, quoted, long = cited_words(["这说明他最近总在抱怨", "他说“睡不着”", "他总是睡不着觉。"], [post] * 3)
+    assert not chance.any()
+    assert (quoted.sum(), long.sum()) == (3, 6)
+    # One sign among English words changes nothing.
+    (cited,) = cited_words(["it hurts so much"], ["my knee hurts so much ツ"])
+    assert cited.tolist() == [False, False, True, True, True, False]
 
 
 def test_a_first_sentence_and_a_common_explanation() -> None:
