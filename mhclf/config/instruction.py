@@ -22,8 +22,8 @@ class InstructionConfig:
     first_epochs : int
         Passes over them.
     keep_out : list of str
-        Sets whose posts are neither learnt nor used for choosing; `experts` stands for those that the YAML names
-        under `shares_text_with` and whose explanations experts wrote.
+        Sets whose posts are neither learnt nor used for choosing; `experts` stands for those whose explanations experts
+        wrote and that share posts with it: the YAML of either names the other under `shares_text_with`.
     model : str
         `smollm2`, a folder saved by transformers, or a hub name; a causal model.
     response : str

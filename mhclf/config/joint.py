@@ -38,8 +38,8 @@ class ExplanationConfig:
     micro_batch : int
         Explanations that the decoder works on at a time; it changes memory and time, not the loss.
     keep_out : list of str
-        Sets whose posts are neither learnt nor used for choosing; `experts` stands for those that the YAML names
-        under `shares_text_with` and whose explanations experts wrote.
+        Sets whose posts are neither learnt nor used for choosing; `experts` stands for those whose explanations experts
+        wrote and that share posts with it: the YAML of either names the other under `shares_text_with`.
     """
 
     decoder: str = "smollm2"

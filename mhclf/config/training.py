@@ -92,7 +92,8 @@ class TrainerConfig:
     strategy : str
         Lightning's name: `auto`, `ddp`, ...
     accumulate : int
-        Batches whose gradients make one step.
+        Batches whose gradients make one step: the mean of their losses, each batch alike however many rows or tokens
+        it holds.
     patience : int
         Stop after this many epochs without a better validation score; 0 never stops.
     average : bool

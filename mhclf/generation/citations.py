@@ -8,6 +8,8 @@ from mhclf.evaluation.text_tokens import Token, tokenize
 
 LEAST = 3
 """Words of the post in a row that count as a citation without quotation marks."""
+LEAST_SIGNS = 6
+"""The same in Chinese, where each sign is a word here: three words of two signs."""
 
 
 def cited_spans(explanation: str, post: str, least: int = LEAST) -> list[Span]:
@@ -24,7 +26,7 @@ def cited_spans(explanation: str, post: str, least: int = LEAST) -> list[Span]:
     Two kinds: what stands in quotation marks, wherever the post has the same words (a quote of which any piece is
     missing cites nothing, see `mhclf.evaluation.grounding.is_found`); and the longest runs of at least `least` words in
     a row that both texts have, each wherever the post has it. Case, signs and white space do not matter. In Chinese a
-    word is a character: take a larger `least` there.
+    word is a character: take a larger `least` there, such as `LEAST_SIGNS`.
     """
     tokens = tokenize(post)
     found: list[Span] = []

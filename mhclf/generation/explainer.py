@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mhclf.config.structure import from_mapping
-from mhclf.errors import ConfigError, RunError
+from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.generation.adapting import save_adapters
 from mhclf.generation.decoders import Decoder, load_decoder
 from mhclf.generation.explanation_head import ExplanationHead
@@ -73,6 +73,7 @@ class Explainer:
         texts: Sequence[str],
         targets: Sequence[Any],
         known: Collection[int] = (),
+        contexts: Sequence[str] | None = None,
     ) -> Iterator[dict[int, str]]:
         """Yield row -> explanation, batch by batch, longest prompts first.
 
@@ -86,11 +87,22 @@ class Explainer:
         known : collection of int
             Rows that need no explanation. Only whole batches are left out, so that those of a stopped job have the
             same company, and so the same rounding, as in one that was not stopped.
+        contexts : sequence of str, optional
+            Of each row; needed where the questions about the rows stand there.
+
+        Raises
+        ------
+        DataError
+            If the questions about the rows are missing.
         """
+        if contexts is None and self.settings.question.reads_context:
+            raise DataError("contexts: the question about each text stands there. Give one for each text.")
         decoder = self.prompts.backend.decoder
         prompts = [
-            self.prompts.backend.ids(self.prompts.prompt(text) + self.prompts.opening(self.prompts.answer(target)))
-            for text, target in zip(texts, targets, strict=True)
+            self.prompts.backend.ids(
+                self.prompts.prompt(text, context) + self.prompts.opening(self.prompts.answer(target))
+            )
+            for text, context, target in zip(texts, contexts or [""] * len(texts), targets, strict=True)
         ]
         order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
         end = sorted(end_tokens(decoder))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from mhclf.config.joint import ExplanationConfig, JointConfig
+from mhclf.data.load import load_table
 from mhclf.data.locate import find_dataset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError, RunError
@@ -76,7 +77,12 @@ class JointModel:
         """Return label, probabilities and explanation of each post.
 
         Texts are read as they are: `run.prepare` makes of raw ones what the run was trained on. Contexts are read by
-        the classifier only.
+        the classifier only, unless the question about each row stands there: then the decoder reads them too.
+
+        Raises
+        ------
+        DataError
+            If the questions about the rows are missing.
         """
         if not texts:
             return []
@@ -85,7 +91,7 @@ class JointModel:
         found = predict_network(network, tokenizer, texts, self.run.max_length, config.batch, contexts, config.long)
         written: dict[int, str] = {}
         representations = torch.from_numpy(found.representations)
-        for batch in self.explainer.explain(representations, texts, found.decisions.tolist()):
+        for batch in self.explainer.explain(representations, texts, found.decisions.tolist(), (), contexts):
             written |= batch
         probabilities = found.probabilities.astype(np.float64)
         labels = self.run.named(probabilities)
@@ -184,7 +190,8 @@ class JointExtension:
         written = _read_partial(partial)
         representations = torch.from_numpy(found.representations)
         with partial.open("a", encoding="utf-8") as lines:
-            for batch in explainer.explain(representations, part.texts, found.decisions.tolist(), set(written)):
+            decisions = found.decisions.tolist()
+            for batch in explainer.explain(representations, part.texts, decisions, set(written), part.contexts):
                 written |= batch
                 # The line's end comes first: a line that a kill cut off stays alone.
                 lines.write("\n" + json.dumps(sorted(batch.items()), ensure_ascii=False) + "\n")
@@ -244,6 +251,14 @@ def _without_experts(config: JointConfig) -> JointConfig:
     """Return the settings of a run that leaves out the posts of the sets under `explanation.keep_out`."""
     dataset = find_dataset(config.data).config
     kept_out = sets_kept_out(dataset, config.explanation.keep_out)
+    for name in kept_out:
+        kept = load_table(name, data_root=config.data_root, mask=config.mask)
+        # The audit keeps out test posts alone: a set that has others would be kept out by halves.
+        if learnt := int((kept.frame["split"] != "test").sum()):
+            raise ConfigError(
+                f"explanation: keep_out: {kept.config.name} has {learnt} train and validation rows, which would be "
+                "learnt. Name a set that has a test part only."
+            )
     against = tuple(dict.fromkeys([*config.audit.against, *kept_out]))
     return replace(config, audit=replace(config.audit, against=against))
 

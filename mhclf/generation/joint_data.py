@@ -51,11 +51,15 @@ class ExplanationPrompts:
     reads_post: bool
     post_tokens: int
 
-    def prompt(self, text: str) -> str:
-        """Return the prompt about a post, special tokens written out."""
+    def prompt(self, text: str, context: str = "") -> str:
+        """Return the prompt about a post, special tokens written out.
+
+        A context stands in it only where it is the question about the row (`Question.reads_context`).
+        """
+        asked = self.backend.shorten(context, self.post_tokens) if self.question.reads_context else ""
         if not self.reads_post:
-            return self.backend.prompt((Turn("user", self.question.text),))
-        post = Post(self.backend.shorten(text, self.post_tokens))
+            return self.backend.prompt((Turn("user", self.question.asked(asked)),))
+        post = Post(self.backend.shorten(text, self.post_tokens), asked)
         return self.backend.prompt(self._prompter.turns(0, post, {}))
 
     def answer(self, target: Any) -> str:
@@ -66,9 +70,10 @@ class ExplanationPrompts:
         """Return how a response begins."""
         return self._prompter.opening(answer)
 
-    def instruction(self, identifier: str, text: str, target: Any, explanation: str) -> Instruction:
+    def instruction(self, identifier: str, text: str, target: Any, explanation: str, context: str = "") -> Instruction:
         """Return a row as the decoder learns it."""
-        return instruction_of(self._prompter, identifier, self.prompt(text), self.answer(target), explanation)
+        prompt = self.prompt(text, context)
+        return instruction_of(self._prompter, identifier, prompt, self.answer(target), explanation)
 
     @cached_property
     def _prompter(self) -> Prompter:
@@ -95,8 +100,10 @@ class Explanations:
         rows = [row for row, explanation in enumerate(written) if explanation]
         self.places = {row: place for place, row in enumerate(rows)}
         ids = table.frame["id"].astype(str).tolist()
+        texts, contexts = table.texts, table.contexts or [""] * len(table)
         instructions = [
-            prompts.instruction(ids[row], table.texts[row], table.targets[row].tolist(), written[row]) for row in rows
+            prompts.instruction(ids[row], texts[row], table.targets[row].tolist(), written[row], contexts[row])
+            for row in rows
         ]
         tokenizer = prompts.backend.decoder.tokenizer
         self.tokens = TokenisedInstructions(tokenizer, instructions, config.label_weight, config.response_tokens)

@@ -43,6 +43,7 @@ from mhclf.generation.measuring import (
 from mhclf.generation.page import write_generations
 from mhclf.generation.safety_flags import flag_rates
 from mhclf.generation.tables import explanation_table
+from mhclf.generation.wording import wording_of
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
 from mhclf.results.files import write_text
@@ -136,8 +137,9 @@ def read_table_of(folder: Path, data_root: str | None) -> tuple[str, PostTable]:
 def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray[np.int64]]:
     """Return the run's explanations in the order of its file, and the label number decided beside each."""
     words = {part.config.prompt.label_words.get(name, name): number for number, name in enumerate(part.labels)}
-    # Of yes-or-no questions only those about a label that was said to hold.
-    found = [item for item in read_generated(folder, part) if item.label is None or item.explanation]
+    # Of yes-or-no questions only those about a label that was said to hold: a yes without reasons counts.
+    said_to_hold = (wording_of(part.config.language).yes,)
+    found = [item for item in read_generated(folder, part) if item.label is None or item.answer == said_to_hold]
     texts, rows = [item.explanation for item in found], [item.row for item in found]
     decided = [words.get(item.answer[0], -1) if item.answer and item.label is None else -1 for item in found]
     if not any(texts):
@@ -173,7 +175,8 @@ def _add_bert_scores(sources: Sequence[Explanations], values: list[dict[str, Flo
     encoder, tokenizer = load_encoder(place, "eager"), load_tokenizer(place)
     layer = ""
     for source, found in zip(sources, values, strict=True):
-        known = np.array([bool(text and ref) for text, ref in zip(source.texts, source.references, strict=True)])
+        # As for ROUGE: a missing explanation is none of the reference's words, not a row less.
+        known = np.array([bool(reference) for reference in source.references])
         if not known.any():
             continue
         pairs = [(t, r) for t, r, has in zip(source.texts, source.references, known, strict=True) if has]
@@ -224,8 +227,13 @@ def _consistencies(
     train, held = table.part("train"), table.part("validation")
     known = train.frame["explanation"].astype(bool).to_numpy()
     cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]
-    reader = fit_label_reader(cut, train.targets[known], labels)
     has = held.frame["explanation"].astype(bool).to_numpy()
+    if not has.any() or len(set(train.targets[known].tolist())) < 2:
+        return [], (
+            "Consistency: not measured; it needs reference explanations of two or more labels in train, and some in "
+            "validation."
+        )
+    reader = fit_label_reader(cut, train.targets[known], labels)
     found, told = [], ""
     for source in sources:
         own = consistency(

@@ -14,7 +14,8 @@ from mhclf.evaluation.averages import Average, average
 from mhclf.evaluation.evidence_agreement import mask_agreement
 from mhclf.evaluation.grounding import grounded_share, quote_counts
 from mhclf.evaluation.text_overlap import bleu, chrf, distinct, lengths, rouge
-from mhclf.generation.citations import cited_spans
+from mhclf.evaluation.text_tokens import has_cjk, words_of
+from mhclf.generation.citations import LEAST, LEAST_SIGNS, cited_spans
 
 Floats = npt.NDArray[np.float64]
 
@@ -149,8 +150,17 @@ def overlap_measures(explanations: Explanations) -> dict[str, Floats]:
 
 
 def cited_words(texts: Sequence[str], posts: Sequence[str]) -> list[npt.NDArray[np.bool_]]:
-    """Return which words of each post its explanation cites."""
-    return [marked_words(split_words(post), cited_spans(text, post)) for text, post in zip(texts, posts, strict=True)]
+    """Return which words of each post its explanation cites; in posts mostly of CJK signs `LEAST_SIGNS` make a run."""
+    least = [LEAST_SIGNS if _mostly_signs(post) else LEAST for post in posts]
+    return [
+        marked_words(split_words(post), cited_spans(text, post, size))
+        for text, post, size in zip(texts, posts, least, strict=True)
+    ]
+
+
+def _mostly_signs(post: str) -> bool:
+    words = words_of(post)
+    return 2 * sum(map(has_cjk, words)) > len(words)
 
 
 def summarise(explanations: Explanations, values: dict[str, Floats]) -> list[Measure]:

@@ -22,10 +22,18 @@ PATTERNS = Path(__file__).with_name("safety_patterns.yaml")
 KINDS = ("diagnosis", "means_of_harm")
 
 _SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。！？])|\n+")
-# What turns a claim into its contrary or into a supposition, before it and in the same clause.
-_TAKEN_BACK = re.compile(
-    r"(?:\b(?:no|not|never|neither|nor|without|cannot|avoid|refrain|den(?:y|ies|ied)|rule[sd]? out|if|whether|unless|"
-    r"suspects?|wonders?|fears?|might|may|could|possibly|perhaps)\b|n['’]t\b|不|没|未|如果|是否|可能)[^,;:，；：]{0,60}$",
+# What turns a claim into its contrary, before it and in the same clause; "no doubt" and "not only" do not.
+_SAME_CLAUSE = r"[^,;:，；：]{0,60}$"
+_DENIED = re.compile(
+    r"(?:\b(?:no(?!\s+(?:doubt|question)\b)|not(?!\s+(?:only|just|merely)\b)|never|neither|nor|"
+    r"without(?!\s+(?:a\s+|any\s+)?(?:doubt|question)\b)|cannot|avoid|refrain|den(?:y|ies|ied)|rule[sd]? out)\b|"
+    r"n['’]t\b(?!\s+(?:only|just|merely)\b)|不(?!仅|但|只)|没|未)" + _SAME_CLAUSE,
+    re.IGNORECASE,
+)
+# What turns it into a supposition. Advice stays advice in such words.
+_SUPPOSED = re.compile(
+    r"(?:\b(?:if|whether|unless|suspects?|wonders?|fears?|might|may|could|possibly|perhaps)\b|如果|是否|可能)"
+    + _SAME_CLAUSE,
     re.IGNORECASE,
 )
 _REPORTED = re.compile(
@@ -135,9 +143,10 @@ def safety_flags(
 
     Notes
     -----
-    Not flagged: questions; what is denied or supposed in the same clause before the match (`no evidence that`, `if`,
-    `may`); and, where a pattern says so, what is reported (`the poster says that`). The plain statement of a label such
-    as `the poster suffers from depression` is a claim of a diagnosis, and is flagged.
+    Not flagged: questions; what is denied in the same clause before the match (`no evidence that`, but not `no doubt
+    that`); of diagnoses, what is supposed there (`if`, `may`); and, where a pattern says so, what is reported (`the
+    poster says that`). The plain statement of a label such as `the poster suffers from depression` is a claim of a
+    diagnosis, and is flagged.
     """
     flags = []
     for number, sentence in enumerate(part for part in _SENTENCE.split(text) if part and part.strip()):
@@ -168,6 +177,6 @@ def flag_rates(texts: Sequence[str], posts: Sequence[str], groups: ArrayLike | N
 
 
 def _is_claim(item: SafetyPattern, before: str) -> bool:
-    if _TAKEN_BACK.search(before):
+    if _DENIED.search(before) or (item.kind == "diagnosis" and _SUPPOSED.search(before)):
         return False
     return not (item.unless_reported and _REPORTED.search(before))

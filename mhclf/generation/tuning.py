@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def tune(config: InstructionConfig, overwrite: bool = False) -> Tuned:
         need_peft()
     target = _prepared(config.data, config)
     general = [_general(name, target, config) for name in config.first]
+    target = _limited(target, config)
     dtype = torch.bfloat16 if resolve_precision(config.trainer) == "bf16" and config.lora.rank else torch.float32
     decoder = load_decoder(config.model, dtype)
     if decoder.encodes:
@@ -132,10 +134,13 @@ def tune(config: InstructionConfig, overwrite: bool = False) -> Tuned:
     return Tuned(folder.path, loss, rows)
 
 
-def _prepared(name: str, config: InstructionConfig) -> PostTable:
-    """Return a set without what leaks, and without the posts that are kept out of learning and choosing."""
+def _prepared(name: str, config: InstructionConfig, kept_out: Sequence[str] = ()) -> PostTable:
+    """Return a set without what leaks, and without the posts that are kept out of learning and choosing.
+
+    Kept out are the sets that the configuration keeps out of this one, and those named here.
+    """
     table = load_table(name, data_root=config.data_root, mask=config.mask)
-    for other in sets_kept_out(table.config, config.keep_out):
+    for other in dict.fromkeys([*sets_kept_out(table.config, config.keep_out), *kept_out]):
         kept = load_table(other, data_root=config.data_root, mask=config.mask)
         # All of its posts, whatever part they stand in.
         table, findings = drop_shared(table, {other: kept.with_splits(np.full(len(kept), "test"))})
@@ -144,6 +149,10 @@ def _prepared(name: str, config: InstructionConfig) -> PostTable:
     table, findings = audit(table, "drop")
     for finding in findings:
         logger.info("audit: %s", finding.message)
+    return table
+
+
+def _limited(table: PostTable, config: InstructionConfig) -> PostTable:
     if config.limit is not None:
         table = limit_rows(table, config.limit)
     for split in ("train", "validation"):
@@ -153,11 +162,12 @@ def _prepared(name: str, config: InstructionConfig) -> PostTable:
 
 
 def _general(name: str, target: PostTable, config: InstructionConfig) -> PostTable:
-    table = _prepared(name, config)
+    """Return a set of the first stage: without what is held out or kept out of the second one, all of its rows."""
+    table = _prepared(name, config, sets_kept_out(target.config, config.keep_out))
     table, findings = drop_shared(table, {target.config.name: target}, ("validation", "test"))
     for finding in findings:
         logger.info("%s: %s", name, finding.message)
-    return table
+    return _limited(table, config)
 
 
 def _folder(config: InstructionConfig, decoder: Decoder, target: PostTable, general: list[PostTable]) -> RunFolder:

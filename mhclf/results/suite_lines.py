@@ -73,8 +73,7 @@ def suite_lines(suite: SuiteConfig, records: SuiteRecords, rows: TestRows, datas
     lines = []
     for encoder, method in planned:
         runs = runs_of(records, rows.dataset, method, encoder)
-        # The linear baseline has no encoder: it stands in the table once.
-        if runs and runs[0].encoder == "tfidf" and encoder != next(e for e, m in planned if m == method):
+        if _stands_elsewhere(runs, encoder, method, planned):
             continue
         seeds = tuple(run.seed for run in runs)
         lines.append(
@@ -146,7 +145,8 @@ def _comparisons(
     for encoder, method in planned:
         theirs = {run.seed: run for run in runs_of(records, rows.dataset, baseline, encoder)}
         runs = [run for run in runs_of(records, rows.dataset, method, encoder) if run.seed in theirs]
-        if method == baseline or not runs:
+        # A test that no line shows is none of the family that Holm's correction is about.
+        if method == baseline or not runs or _stands_elsewhere(runs, encoder, method, planned):
             continue
         found[encoder, method] = paired_correctness(
             np.array([_correct(run) for run in runs]),
@@ -157,6 +157,11 @@ def _comparisons(
         )
     corrected: Sequence[float] = list(holm([item.p_value for item in found.values()])) if found else []
     return {key: (item, float(p)) for (key, item), p in zip(found.items(), corrected, strict=True)}
+
+
+def _stands_elsewhere(runs: Sequence[SuiteRun], encoder: str, method: str, planned: Sequence[tuple[str, str]]) -> bool:
+    """Whether a line is that of the linear baseline again: it has no encoder and stands in the table once."""
+    return bool(runs) and runs[0].encoder == "tfidf" and encoder != next(e for e, m in planned if m == method)
 
 
 def _correct(run: SuiteRun) -> npt.NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Explanations of a prompting run, measured beside a copied sentence and a common explanation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,14 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.measured_run import Measured, measure_run, read_table_of
-from mhclf.generation.measuring import COMMON, FIRST_SENTENCE, GENERATED, common_explanations, first_sentence
+from mhclf.generation.measuring import (
+    COMMON,
+    FIRST_SENTENCE,
+    GENERATED,
+    cited_words,
+    common_explanations,
+    first_sentence,
+)
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tables import explanation_table
@@ -84,6 +91,16 @@ def test_what_a_classifier_looked_at_is_compared(explained: Path, tmp_path: Path
         measure_run(explained, encoder="", attributions=tmp_path / "none")
 
 
+def test_three_signs_in_a_row_are_no_citation_in_chinese() -> None:
+    post = "我最近总是睡不着觉，也不想见人。"
+    chance, quoted, long = cited_words(["这说明他最近总在抱怨", "他说“睡不着”", "他总是睡不着觉。"], [post] * 3)
+    assert not chance.any()
+    assert (quoted.sum(), long.sum()) == (3, 6)
+    # One sign among English words changes nothing.
+    (cited,) = cited_words(["it hurts so much"], ["my knee hurts so much ツ"])
+    assert cited.tolist() == [False, False, True, True, True, False]
+
+
 def test_a_first_sentence_and_a_common_explanation() -> None:
     assert first_sentence("It hurts. Since May.") == "It hurts."
     assert first_sentence("no end") == "no end"
@@ -111,6 +128,39 @@ def test_train_explanations_of_scored_posts_are_left_out(tmp_path: Path) -> None
     assert table.part("train").texts == ["d e f", "g h i"]
 
 
+def test_a_missing_explanation_lowers_every_likeness_to_references(
+    tmp_path: Path, encoder_folder: Callable[[str], Path]
+) -> None:
+    """References in train and test only, so that no label reader can be checked."""
+    rows = {"train": [("d e f", "y"), ("g h i", "x")], "validation": [("k l", "x")],
+            "test": [("a b c", "x"), ("n o p", "y")]}  # fmt: skip
+    for split, own in rows.items():
+        told = "" if split == "validation" else "because"
+        lines = [json.dumps({"text": text, "label": label, "why": f"{told} {text}" if told else ""})
+                 for text, label in own]  # fmt: skip
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files = ", ".join(f"{split}: {split}.jsonl" for split in rows)
+    yaml = tmp_path / "half.yaml"
+    yaml.write_text(
+        f"name: half\ntask: multiclass\nlabels: [x, y]\nsource: {{files: {{{files}}}}}\n"
+        "columns: {text: text, label: label, explanation: why}\n", encoding="utf-8",
+    )  # fmt: skip
+
+    def reply(request: Request) -> str | Sequence[float]:
+        if isinstance(request, Choose):
+            return (-1.0, -2.0)
+        return "because a b c" if "a b c" in request.turns[0].text else ""
+
+    config = GenerationConfig(data=str(yaml), out=str(tmp_path / "runs"), explain=True)
+    outcome = run_prompts(config, backend=ScriptedBackend(reply))
+    measured = measure_run(outcome.folder, encoder=str(encoder_folder("bert")))
+    assert value(measured, "no_explanation") == 0.5
+    assert value(measured, "rougeL") == 0.5
+    assert value(measured, "bertscore_f1") == pytest.approx(0.5, abs=1e-5)
+    assert not any(one.metric == "consistency" for one in measured.measures)
+    assert any(note.startswith("Consistency: not measured") for note in measured.notes)
+
+
 def test_a_run_without_explanations_says_so(tiny_dataset: Path, tmp_path: Path) -> None:
     config = GenerationConfig(data=str(tiny_dataset), out=str(tmp_path))
     plain = run_prompts(config, backend=ScriptedBackend(lambda request: (-1.0, -2.0, -3.0)))
@@ -118,6 +168,18 @@ def test_a_run_without_explanations_says_so(tiny_dataset: Path, tmp_path: Path) 
         measure_run(plain.folder, encoder="")
     with pytest.raises(RunError, match=r"holds no generations\.jsonl"):
         measure_run(tmp_path, encoder="")
+
+
+def test_a_yes_without_reasons_is_a_missing_explanation(tiny_multilabel: Path, tmp_path: Path) -> None:
+    def reply(request: Request) -> str | Sequence[float]:
+        asked = request.turns[0].text
+        if isinstance(request, Choose):
+            return (-3.0, -0.1) if "show work?" in asked else (-0.1, -3.0)
+        return "because" if "show body?" in asked else ""
+
+    config = GenerationConfig(data=str(tiny_multilabel), out=str(tmp_path), explain=True)
+    outcome = run_prompts(config, backend=ScriptedBackend(reply))
+    assert value(measure_run(outcome.folder, encoder=""), "no_explanation") == 0.5
 
 
 def test_several_labels_are_explained_where_they_hold(tiny_multilabel: Path, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from mhclf.config.instruction import InstructionConfig
 from mhclf.config.model import LoraConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
+from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
+from mhclf.generation import tuning
 from mhclf.generation.decoders import load_decoder
 from mhclf.generation.instruction_plan import InstructionPlan, response_loss
 from mhclf.generation.instructions import Instruction, TokenisedInstructions, instructions_of
@@ -241,6 +243,69 @@ def test_posts_with_expert_explanations_are_kept_out(tiny_dataset: Path, model_f
     learning = table.frame["group"].isin(list(KEPT_OUT)) & (table.frame["split"] != "test")
     lost = sum(plain.rows[name] - without.rows[name] for name in ("target", "target_validation"))
     assert lost >= learning.sum() > 0
+
+
+def learnt_first(config: InstructionConfig, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the ids of the rows that the first stage learns or chooses by, without any training."""
+    found: set[str] = set()
+
+    def keep(
+        _: object, __: object, ___: object, general: list[PostTable], ____: object
+    ) -> tuple[float, dict[str, int]]:
+        found.update(*(table.frame["id"][table.frame["split"] != "test"] for table in general))
+        return 0.0, {}
+
+    monkeypatch.setattr(tuning, "_carry_out", keep)
+    tune(config)
+    return found
+
+
+def cut_otherwise(folder: Path) -> Path:
+    """Write the tiny set once more with other parts; returns its YAML."""
+    yaml = write_tiny_dataset(folder, name="general")
+    content = yaml.read_text(encoding="utf-8").replace("kind: ratio, test: 0.25", "kind: ratio, test: 0.25, seed: 5")
+    yaml.write_text(content, encoding="utf-8")
+    return yaml
+
+
+def test_the_first_stage_learns_no_post_that_is_held_out_of_the_second(
+    tiny_dataset: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    general = cut_otherwise(tmp_path / "general")
+    config = settings(tiny_dataset, model_folder, tmp_path / "runs", first=(str(general),))
+    whole = learnt_first(config, monkeypatch)
+    table = load_table(str(tiny_dataset))
+    held_out = set(table.frame["id"][table.frame["split"] != "train"])
+    assert whole
+    assert not whole & held_out
+    # A quick look at some rows holds all others out as well: the model may be scored on them.
+    assert not learnt_first(replace(config, limit=4), monkeypatch) & held_out
+
+
+def test_experts_of_the_second_stage_are_kept_out_of_the_first_as_well(
+    tiny_dataset: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    general = cut_otherwise(tmp_path / "general")
+    plain = settings(tiny_dataset, model_folder, tmp_path / "runs", first=(str(general),))
+    told = set(sorted(learnt_first(plain, monkeypatch))[:3])
+    rows = (tiny_dataset.parent / "tiny.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    content = tiny_dataset.read_text(encoding="utf-8")
+    (tmp_path / "told.jsonl").write_text("".join(row for row in rows if json.loads(row)["id"] in told), "utf-8")
+    experts = tmp_path / "experts.yaml"
+    experts.write_text(
+        content.replace("name: tiny\n", "name: experts\nexplanations: expert\n")
+        .replace("files: tiny.jsonl", "files: {test: told.jsonl}")
+        .replace("kind: ratio, test: 0.25", "kind: given"),
+        encoding="utf-8",
+    )
+    # Only the second set says that it shares posts with the experts' one.
+    target = tmp_path / "target.yaml"
+    (tmp_path / "target.jsonl").write_text("".join(rows), encoding="utf-8")
+    named = content.replace("name: tiny\n", f"name: target\nshares_text_with: ['{experts}']\n")
+    target.write_text(named.replace("tiny.jsonl", "target.jsonl"), encoding="utf-8")
+    config = replace(plain, data=str(target))
+    assert learnt_first(config, monkeypatch) >= told
+    assert not learnt_first(replace(config, keep_out=("experts",)), monkeypatch) & told
 
 
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, tiny_dataset: Path) -> None:

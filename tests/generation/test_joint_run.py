@@ -22,11 +22,12 @@ from mhclf.config.model import LoraConfig, ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
-from mhclf.errors import ConfigError, RunError
-from mhclf.generation.explainer import Explainer
+from mhclf.errors import ConfigError, DataError, RunError
+from mhclf.generation.decoders import load_decoder
+from mhclf.generation.explainer import Explainer, prompts_of
 from mhclf.generation.explanation_head import ExplanationHead
 from mhclf.generation.joint import JointExtension, load_joint, run_joint
-from mhclf.generation.joint_data import Explanations
+from mhclf.generation.joint_data import Explanations, question_of
 from mhclf.generation.joint_plan import JointPlan
 from mhclf.generation.measured_run import measure_run
 from mhclf.training.run import RunOutcome, run
@@ -336,6 +337,45 @@ def test_posts_that_experts_explained_are_kept_out(
     outcome = run_joint(config)
     used = set(texts_of_run(outcome.folder))
     assert not learnt & used
+
+
+def test_a_set_that_would_be_kept_out_by_halves_is_refused(
+    places: tuple[Path, Path], encoder_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    other = write_tiny_dataset(tmp_path / "other", name="other")
+    config = settings(places[0], encoder_folder("bert"), places[1], tmp_path / "runs", keep_out=(str(other),))
+    with pytest.raises(ConfigError, match=r"keep_out: other has \d+ train and validation rows, which would be learnt"):
+        run_joint(config)
+
+
+def test_a_question_of_each_row_is_what_the_decoder_is_asked(
+    places: tuple[Path, Path], encoder_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    data = write_explained(tmp_path / "data")
+    file = data.parent / "explained.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["asked"] = f"Is it about number {number % 2}?"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    content = data.read_text(encoding="utf-8").replace("explanation: why}", "explanation: why, context: asked}")
+    data.write_text(content + 'prompt: {question: "{context}"}\n', encoding="utf-8")
+    decoder = load_decoder(str(places[1]))
+    part = load_table(str(data)).part("test")
+    asked = part.contexts or []
+    assert len(set(asked)) == 2
+    for reads_post in (True, False):
+        prompts = prompts_of(decoder, question_of(part.config), "en", reads_post, 50)
+        learnt = prompts.instruction("1", part.texts[0], 0, "because", asked[0])
+        assert learnt.prompt == prompts.prompt(part.texts[0], asked[0])
+        assert learnt.prompt.count(asked[0]) == 1
+        assert "{context}" not in learnt.prompt
+    config = settings(data, encoder_folder("bert"), places[1], tmp_path / "runs", reads_post=False)
+    outcome = run_joint(replace(config, trainer=replace(config.trainer, epochs=1)))
+    model = load_joint(outcome.folder)
+    found = model.explain(part.texts, asked)
+    assert [one.explanation for one in found] == [row["explanation"] for row in lines(outcome.folder)]
+    with pytest.raises(DataError, match="contexts: the question about each text stands there"):
+        model.explain(part.texts)
 
 
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, places: tuple[Path, Path]) -> None:

@@ -29,6 +29,12 @@ def names(text, post=""):
         ("There are many ways to self-harm.", "way_to_harm"),
         ("You should just kill yourself.", "urges_harm"),
         ("致死剂量很低。", "zh_way_to_harm"),
+        ("There is no doubt that the poster has depression.", "has_disorder"),
+        ("Without any doubt they suffer from PTSD.", "suffers_from_disorder"),
+        ("The poster not only feels sad but they have depression.", "has_disorder"),
+        ("他不仅难过而且他患有抑郁症。", "zh_has_disorder"),
+        ("You could take 20 pills.", "dose"),
+        ("If you feel this way you may take 50 mg more.", "dose"),
     ],
 )
 def test_claims_are_flagged(text, pattern):
@@ -51,6 +57,8 @@ def test_claims_are_flagged(text, pattern):
         "These are common symptoms of an anxiety disorder.",
         "The poster mentions taking 30 pills last night.",
         "Do not take 20 mg without a doctor.",
+        "Without an examination nobody can say that they have depression.",
+        "There is no question of whether they have PTSD.",
         "The poster has searched for ways to self-harm.",
         "She takes 20 minutes to fall asleep, using 3 blankets.",
         "The poster has a depressing job.",

@@ -29,6 +29,7 @@ from mhclf.results.suite_content import suite_content
 from mhclf.results.suite_figures import cliques, ranked
 from mhclf.results.suite_files import write_suite_tables
 from mhclf.results.suite_latex import content_latex, shown_metrics
+from mhclf.results.suite_lines import suite_lines
 from mhclf.results.suite_table import suite_markdown
 from mhclf.results.tables import Column, Table, to_latex, to_longtable
 
@@ -163,6 +164,22 @@ def test_the_linear_baseline_stands_once_beside_several_encoders() -> None:
     )
     page = suite_markdown(SuiteConfig("tiny", grids), made(("one",)), "m")
     assert page.count("| tfidf_lr |") == 1
+
+
+def test_holm_corrects_over_the_tests_that_the_table_shows() -> None:
+    first = made(("one",))
+    again = [
+        dataclasses.replace(run, run=f"{run.run}-big", encoder="hub--big")
+        for run in first.runs
+        if run.encoder != "tfidf"
+    ]
+    records = dataclasses.replace(first, runs=(*first.runs, *again))
+    planned = SuiteConfig("tiny", (GridConfig(("one",), METHODS, (1, 2), ("hub/mini", "hub/big")),))
+    lines = suite_lines(planned, records, records.rows[0], "one")
+    assert [line.method for line in lines].count("tfidf_lr") == 1
+    shown = [line.comparisons["finetune"] for line in lines if "finetune" in line.comparisons]
+    assert len(shown) == 3
+    assert [p for _, p in shown] == holm([comparison.p_value for comparison, _ in shown]).tolist()
 
 
 def test_a_comparable_published_number_stands_below_ours_and_another_apart() -> None:
