@@ -49,7 +49,7 @@ def load_model(folder: Path) -> Any:
         return AutoModelForSequenceClassification.from_pretrained(folder).train()
 
 
-class _EpochClock(TrainerCallback):  # type: ignore[misc]
+class _EpochClock(TrainerCallback):
     """Adds up the time of epochs: batches, steps and what the trainer does between them; no evaluation, no saving."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Prediction works: against `transformers.pipeline`, in fp32 and in bf16."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -58,8 +58,9 @@ class PredictionWork(Work):
         return [Check("largest gap of a probability", float(np.abs(self.own - self.other).max()), 1e-4)]
 
     @torch.no_grad()
-    def _by_pipeline(self, texts: list[str]) -> list[list[dict[str, float | str]]]:
-        return list(self.pipe(texts, batch_size=32, truncation=True, top_k=None))
+    def _by_pipeline(self, texts: list[str]) -> list[list[dict[str, Any]]]:
+        found: Any = self.pipe(texts, batch_size=32, truncation=True, top_k=None)
+        return list(found)
 
 
 @WORKS.register("prediction_bf16")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,16 +49,19 @@ def peak_megabytes(command: Sequence[str]) -> float:
     """
     if not Path("/proc/self/status").is_file():
         raise RunError("The memory of a process is read from /proc, which this system lacks.")
-    child = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT, env=_environment()
-    )
-    peak = 0.0
-    while child.poll() is None:
-        peak = max(peak, _high_water(child.pid))
-        time.sleep(0.02)
-    if child.returncode:
-        errors = child.stderr.read().decode(errors="replace") if child.stderr else ""
-        raise RunError(f"{command[0]}: exit code {child.returncode}: {_last_line(errors)}")
+    # Errors go to a file: a full pipe would stop the process.
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=errors, cwd=ROOT, env=_environment()
+        )
+        peak = 0.0
+        while child.poll() is None:
+            peak = max(peak, _high_water(child.pid))
+            time.sleep(0.02)
+        if child.returncode:
+            errors.seek(0)
+            reason = _last_line(errors.read().decode(errors="replace"))
+            raise RunError(f"{command[0]}: exit code {child.returncode}: {reason}")
     return peak
 
 

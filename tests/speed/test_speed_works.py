@@ -97,4 +97,6 @@ def test_the_plan_lists_each_work_on_each_set():
 
 def test_without_data_the_demo_corpus_is_measured(tmp_path, monkeypatch):
     monkeypatch.delenv("MHCLF_DATA", raising=False)
+    monkeypatch.setenv("MHCLF_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     assert sets_here(str(tmp_path)) == ["demo"]
