@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -22,11 +24,12 @@ def door(*arguments, cwd=None):
 
 def test_a_work_is_measured_kept_and_written_again(tmp_path):
     out = tmp_path / "tables"
-    arguments = ("--work", "start_up", "--rounds", "1", "--device", "cpu", "--out", str(out))
+    arguments = ("--work", "near_duplicates", "--limit", "400", "--rounds", "1", "--data", "demo", "--out", str(out))
     first = door(*arguments, cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "near_duplicates on 25000 posts: about" in first.stdout
     names = [item["data"] for item in json.loads((out / "speed.json").read_text())["measured"]]
-    assert "import mhclf" in names and "train --help" in names and "speed --help" in names
+    assert names == ["100000 posts", "25000 posts"]
     files = {name: (out / name).read_bytes() for name in ("speed.json", "speed.md", "speed.png")}
     again = door(*arguments, cwd=tmp_path)
     assert f"{len(names)} of {len(names)} works are done" in again.stdout
@@ -40,8 +43,21 @@ def test_a_work_is_measured_kept_and_written_again(tmp_path):
     (out / "speed.json").write_text(json.dumps(content))
     failed = door("--from-records", "--out", str(out), cwd=tmp_path)
     assert failed.returncode == 1
-    assert f"FAILED: start_up on {names[0]}: both sides do not give the same results" in failed.stdout
+    assert f"FAILED: near_duplicates on {names[0]}: both sides do not give the same results" in failed.stdout
     assert "FAILED: largest gap 0.5 > 0.0001" in (out / "speed.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "experiments").glob("*.py")))
+def test_every_door_prints_its_help(name):
+    found = subprocess.run(
+        [sys.executable, f"experiments/{name}.py", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env=dict(os.environ) | {"PYTHONPATH": str(REPOSITORY)},
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("usage: ") and not found.stderr
 
 
 def test_wrong_options_are_one_message(tmp_path):
