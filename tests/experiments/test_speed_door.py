@@ -57,7 +57,7 @@ def test_every_door_prints_its_help(name):
         env=dict(os.environ) | {"PYTHONPATH": str(REPOSITORY)},
     )
     assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith("usage: ") and not found.stderr
+    assert "--help" in found.stdout and not found.stderr
 
 
 def test_wrong_options_are_one_message(tmp_path):
