@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from mhclf.results.speed import Measured
 from mhclf.results.style import BLUE, DARK, GREY, ORANGE, bare, save, styled, text_only, title
@@ -34,10 +35,11 @@ def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured]) -> Fig
     axes = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, own in zip(parts, axes, strict=True):
         if part is faster:
-            _bars(own, part, [item.figure for item in part], [item.aim for item in part])
             own.set_xscale("log")
+            _bars(own, part, [item.figure for item in part], [item.aim for item in part], start=1.0)
+            own.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            own.xaxis.set_minor_locator(NullLocator())
             own.xaxis.set_major_formatter(lambda value, _: f"{value:g}\u00d7")
-            own.xaxis.set_minor_formatter(lambda value, _: "")
             own.set_xlabel("times as fast as what stands beside it")
         else:
             shares = [item.figure / item.aim if item.aim else 0.0 for item in part]
@@ -47,10 +49,16 @@ def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured]) -> Fig
     return figure
 
 
-def _bars(axes: Axes, found: Sequence[Measured], values: Sequence[float], aims: Sequence[float | None]) -> None:
+def _bars(
+    axes: Axes,
+    found: Sequence[Measured],
+    values: Sequence[float],
+    aims: Sequence[float | None],
+    start: float = 0.0,
+) -> None:
     colors = [GREY if item.reached is None else BLUE if item.reached and item.same else ORANGE for item in found]
     places = range(len(found))
-    axes.barh(places, values, color=colors, height=0.62)
+    axes.barh(places, [value - start for value in values], left=start, color=colors, height=0.62)
     for place, (value, aim) in enumerate(zip(values, aims, strict=True)):
         axes.annotate(f" {value:.3g}", (value, place), va="center", fontsize=8, color=DARK)
         if aim is not None:
