@@ -26,7 +26,7 @@ class PretrainConfig:
     max_length : int
         Tokens a passage.
     mask_share : float
-        Share of tokens that are to be guessed (Devlin et al. 2019: .15; 80 % masked, 10 % another token, 10 % kept).
+        Share of tokens that are to be guessed (Devlin et al. 2019: .15; of them .8 masked, .1 another token, .1 kept).
     held_out : float
         Share of passages on which the loss is measured.
     data_root : str, optional

@@ -17,6 +17,7 @@ from mhclf.evaluation import scores
 from mhclf.losses.classification import Targets, likelihood
 from mhclf.losses.gather import gathered
 from mhclf.losses.objective import LossParts, Objective
+from mhclf.models.dropout import dropout_on
 from mhclf.models.encoder import encoder_blocks
 from mhclf.models.network import ClassifierNetwork, NetworkOutput
 from mhclf.training.auxiliary import AuxiliaryTask
@@ -79,7 +80,8 @@ class ClassificationPlan(lightning.LightningModule):
         """One step; returns the loss and its parts for callbacks."""
         # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
         torch.manual_seed(batch_seed(self.seed_value, self.global_step, self._part(batch_idx)))
-        _, parts = self.losses(batch)
+        with dropout_on(self.device):
+            _, parts = self.losses(batch)
         loss = parts.total
         if not torch.isfinite(loss):
             raise LossNotFiniteError(self.global_step, batch.rows.tolist())

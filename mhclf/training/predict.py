@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from mhclf.data.batches import batch_loader
 from mhclf.data.tokens import TokenisedPosts
 from mhclf.models.heads import reservation_share
 from mhclf.models.network import ClassifierNetwork
+
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ def predict_network(
     batch: BatchConfig,
     contexts: list[str] | None = None,
     long: LongPostsConfig = FROM_START,
+    precision: Precision = "fp32",
 ) -> NetworkPredictions:
     """Run the network over `texts` (one or more, each after its context) in batches of similar length.
 
     Notes
     -----
-    In the network's own precision (fp32) and without dropout, whatever precision training had.
+    In the network's own precision (fp32) unless bf16 is asked for, and without dropout, whatever precision training
+    had.
     """
     network.eval()
     device = next(network.parameters()).device
@@ -75,7 +79,8 @@ def predict_network(
     rows: list[torch.Tensor] = []
     parts: dict[str, list[torch.Tensor]] = defaultdict(list)
     for item in batch_loader(posts, batch, seed=None):
-        output = network(item.to(device).inputs)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            output = network(item.to(device).inputs)
         rows.append(item.rows)
         aggregated = output.aggregated
         found = {

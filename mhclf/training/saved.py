@@ -23,7 +23,7 @@ from mhclf.models.network import ClassifierNetwork
 from mhclf.models.weights import file_sha256
 from mhclf.results.derived import read_thresholds
 from mhclf.training.model_folder import load_linear_folder, load_network_folder
-from mhclf.training.predict import Scored, predict_network
+from mhclf.training.predict import Precision, Scored, predict_network
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,17 @@ class Run:
         """Tokens per post."""
         return int(self.config.max_length or 0)
 
-    def predict_proba(self, texts: list[str], contexts: list[str] | None = None) -> npt.NDArray[np.float64]:
+    def predict_proba(
+        self, texts: list[str], contexts: list[str] | None = None, precision: Precision = "fp32"
+    ) -> npt.NDArray[np.float64]:
         """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that.
 
-        Texts are read as they are: `prepare` makes of raw ones what the run was trained on.
+        Texts are read as they are: `prepare` makes of raw ones what the run was trained on. With `bf16` the encoder
+        multiplies in half precision: two to three times faster where the processor has it, and a little rounded.
         """
-        return self.score(texts, contexts).probabilities
+        return self.score(texts, contexts, precision).probabilities
 
-    def score(self, texts: list[str], contexts: list[str] | None = None) -> Scored:
+    def score(self, texts: list[str], contexts: list[str] | None = None, precision: Precision = "fp32") -> Scored:
         """Return probabilities as `predict_proba` does, with the reservation where the run has learnt to abstain."""
         if not texts:
             return Scored(np.zeros((0, len(self.labels))))
@@ -159,7 +162,9 @@ class Run:
             return Scored(self.linear.probabilities(join_contexts(texts, contexts)))
         network, tokenizer = self.parts()
         config = self.config
-        found = predict_network(network, tokenizer, texts, self.max_length, config.batch, contexts, config.long)
+        found = predict_network(
+            network, tokenizer, texts, self.max_length, config.batch, contexts, config.long, precision
+        )
         return Scored(found.probabilities.astype(np.float64), found.reservation)
 
     def predict(self, texts: list[str], contexts: list[str] | None = None, *, tuned: bool = False) -> list[Any]:

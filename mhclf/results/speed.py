@@ -1,0 +1,331 @@
+"""Measured works as records in JSON and as tables: both sides of each, their ratio, its aim, and the checks."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any, Literal, get_args
+
+from scipy.stats import t as student
+
+from mhclf.errors import DataError
+from mhclf.results.files import write_text
+from mhclf.results.tables import Column, Strong, Table, to_markdown
+
+Kind = Literal["times_faster", "times_as_long", "more_megabytes", "seconds", "not_worse"]
+"""What is claimed: `times_faster` and `not_worse` are better when higher, the others when lower."""
+
+ENOUGH_ROUNDS = 5
+_TITLES: dict[str, str] = {
+    "times_faster": "Faster than what a user would pick instead",
+    "times_as_long": "Longer than the plain or smaller work",
+    "more_megabytes": "More memory than the smaller work",
+    "seconds": "Start-up",
+    "not_worse": "As good as the peer",
+}
+_FIGURES: dict[str, str] = {
+    "times_faster": "times as fast",
+    "times_as_long": "times as long",
+    "more_megabytes": "MB more",
+    "seconds": "s",
+    "not_worse": "ratio",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement.
+
+    Attributes
+    ----------
+    value : float
+        Seconds, megabytes or a score.
+    amount : float
+        What was done in that time, in the work's unit; 1 where nothing is counted.
+    """
+
+    value: float
+    amount: float = 1.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement of each side, one right after the other."""
+
+    ours: Sample
+    theirs: Sample
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number that says whether both sides gave the same results.
+
+    Attributes
+    ----------
+    name : str
+    value, limit : float
+    at_least : bool
+        Whether the number must reach the limit; otherwise it must not pass it.
+    """
+
+    name: str
+    value: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether it holds; a NaN never does."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def __str__(self) -> str:
+        sign = ("\u2265" if self.at_least else "\u2264") if self.passed else ("<" if self.at_least else ">")
+        return f"{self.name} {self.value:.2g} {sign} {self.limit:g}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured work on one data set.
+
+    Attributes
+    ----------
+    work, data : str
+        Name in the registry; data set, size or door.
+    ours, theirs : str
+        What the two sides are.
+    kind : str
+        See `Kind`.
+    unit : str
+        What is counted a second; 's', 'MB' or the name of a score where nothing is.
+    aim : float or None
+    rounds : tuple of Round
+        In the order in which they were measured.
+    checks : tuple of Check
+    settings, environment : mapping
+    seconds : float
+        What the whole work took, preparation included.
+    """
+
+    work: str
+    data: str
+    ours: str
+    theirs: str
+    kind: Kind
+    unit: str
+    aim: float | None
+    rounds: tuple[Round, ...]
+    checks: tuple[Check, ...]
+    settings: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def figures(self) -> list[float]:
+        """The claimed quantity, round by round."""
+        return [_figure(self.kind, item) for item in self.rounds]
+
+    @property
+    def figure(self) -> float:
+        """The claimed quantity: the median over rounds; for scores the ratio of the means."""
+        if self.kind == "not_worse":
+            ours, theirs = self._values()
+            return mean(ours) / mean(theirs)
+        return median(self.figures)
+
+    @property
+    def limit(self) -> float | None:
+        """What the figure is held against: the aim, or for scores the lower end of the peer's 95 % interval."""
+        if self.kind != "not_worse":
+            return self.aim
+        theirs = self._values()[1]
+        if len(theirs) < 2:
+            return None
+        half = float(student.ppf(0.975, len(theirs) - 1)) * stdev(theirs) / math.sqrt(len(theirs))
+        return 1 - half / mean(theirs)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the aim is reached; None where there is none."""
+        limit = self.limit
+        if limit is None:
+            return None
+        return self.figure >= limit if self.kind in ("times_faster", "not_worse") else self.figure <= limit
+
+    @property
+    def same(self) -> bool:
+        """Whether all checks hold."""
+        return all(check.passed for check in self.checks)
+
+    def side(self, name: Literal["ours", "theirs"]) -> float:
+        """Return the median of one side, in units a second where they are counted."""
+        counted = self.kind == "times_faster" or (self.kind == "times_as_long" and self.unit != "s")
+        samples = [item.ours if name == "ours" else item.theirs for item in self.rounds]
+        return median(item.amount / item.value if counted else item.value for item in samples)
+
+    def _values(self) -> tuple[list[float], list[float]]:
+        return [item.ours.value for item in self.rounds], [item.theirs.value for item in self.rounds]
+
+
+def _figure(kind: Kind, item: Round) -> float:
+    """Return the claimed quantity of one round."""
+    ours, theirs = item.ours, item.theirs
+    if kind == "times_faster":
+        return (ours.amount / ours.value) / (theirs.amount / theirs.value)
+    if kind == "times_as_long":
+        return ours.value / theirs.value
+    if kind == "more_megabytes":
+        return ours.value - theirs.value
+    return ours.value if kind == "seconds" else ours.value / theirs.value
+
+
+def write_measured(path: Path, found: Sequence[Measured]) -> Path:
+    """Write all rounds as JSON; same input, same bytes."""
+    content = {"measured": [asdict(item) for item in found]}
+    return write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_measured(path: Path) -> list[Measured]:
+    """Return what `write_measured` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, no JSON, or has other keys.
+    """
+    again = "Run the command without --from-records."
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). {again}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON. {again}") from error
+    if not isinstance(content, dict) or list(content) != ["measured"] or not isinstance(content["measured"], list):
+        raise DataError(f"{path}: must have the key 'measured' with a list. {again}")
+    return [_measured(item, f"{path}, entry {number}") for number, item in enumerate(content["measured"])]
+
+
+def _measured(entry: Any, where: str) -> Measured:
+    known = [field.name for field in fields(Measured)]
+    if not isinstance(entry, dict) or sorted(entry) != sorted(known):
+        raise DataError(f"{where}: must have the keys {', '.join(known)}.")
+    if entry["kind"] not in get_args(Kind):
+        raise DataError(f"{where}: kind: '{entry['kind']}' is none of {', '.join(get_args(Kind))}.")
+    if not entry["rounds"]:
+        raise DataError(f"{where}: rounds: is empty.")
+    try:
+        rounds = tuple(Round(Sample(**item["ours"]), Sample(**item["theirs"])) for item in entry["rounds"])
+        checks = tuple(Check(**item) for item in entry["checks"])
+    except (TypeError, KeyError) as error:
+        raise DataError(f"{where}: rounds or checks have other keys ({error}).") from error
+    return Measured(**(entry | {"rounds": rounds, "checks": checks}))
+
+
+def speed_tables(found: Sequence[Measured]) -> list[Table]:
+    """Return one table for each kind of claim."""
+    return [
+        _table(kind, chosen) for kind in get_args(Kind) if (chosen := [item for item in found if item.kind == kind])
+    ]
+
+
+def _table(kind: str, found: Sequence[Measured]) -> Table:
+    columns = (
+        Column("work"),
+        Column("on"),
+        Column("ours"),
+        Column("beside"),
+        Column("ours, median", "right"),
+        Column("beside, median", "right"),
+        Column(_FIGURES[kind], "right"),
+        Column("aim", "right"),
+        Column("reached"),
+        Column("same results"),
+        Column("rounds", "right"),
+    )
+    rows = []
+    for item in found:
+        low, high = min(item.figures), max(item.figures)
+        figure = f"{_short(item.figure)} [{_short(low)}, {_short(high)}]"
+        limit = item.limit
+        sign = "\u2265" if kind in ("times_faster", "not_worse") else "\u2264"
+        unit = f"{item.unit}/s" if kind == "times_faster" else item.unit
+        rows.append(
+            (
+                item.work,
+                item.data,
+                item.ours,
+                item.theirs,
+                f"{_short(item.side('ours'))} {unit}",
+                f"{_short(item.side('theirs'))} {unit}",
+                Strong(figure) if item.reached and item.same else figure,
+                None if limit is None else f"{sign} {_short(limit)}",
+                {None: None, True: "yes", False: "no"}[item.reached],
+                _same(item),
+                len(item.rounds),
+            )
+        )
+    notes = ["In brackets: lowest and highest round. In bold: the aim is reached, and the results are the same."]
+    few = sorted({item.work for item in found if len(item.rounds) < ENOUGH_ROUNDS and kind != "not_worse"})
+    if few:
+        notes.append(f"Fewer than {ENOUGH_ROUNDS} rounds, a first look only: {', '.join(few)}.")
+    if kind == "not_worse":
+        notes.append(
+            "Rounds are seeds; the aim is the lower end of the peer's 95 % t interval, as a share of its mean."
+        )
+    return Table(_TITLES[kind], columns, tuple(rows), tuple(notes))
+
+
+def _same(item: Measured) -> str | None:
+    if not item.checks:
+        return None
+    return ("yes: " if item.same else "FAILED: ") + "; ".join(
+        str(check) for check in item.checks if check.passed == item.same
+    )
+
+
+def speed_markdown(found: Sequence[Measured]) -> str:
+    """Return the tables as one Markdown page, with what was measured on what."""
+    pieces = [
+        "# Speed and memory, side by side",
+        "Made by `python experiments/speed.py` from `speed.json`, which holds every round. Both sides run on the same "
+        "machine, one after the other in every round, in one process unless the work says otherwise. The figure of a "
+        "round holds our measurement against the one right beside it; the table shows the median over rounds. Only "
+        "figures of this kind can be carried to another machine: absolute numbers cannot.",
+        *(to_markdown(table) for table in speed_tables(found)),
+        "## Settings",
+        "\n".join(_settings_line(item) for item in found),
+        "## Machines",
+        "\n".join(_machine_lines(found)),
+    ]
+    return "\n\n".join(piece.strip() for piece in pieces) + "\n"
+
+
+def _settings_line(item: Measured) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in item.settings.items() if value is not None)
+    return f"- {item.work}, {item.data}: {settings}"
+
+
+def _machine_lines(found: Sequence[Measured]) -> list[str]:
+    """Return one line for each machine, with the works measured there."""
+    works: dict[str, list[str]] = {}
+    for item in found:
+        facts = item.environment
+        versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
+        line = (
+            f"{facts['processor']}, {facts['cpu_count']} cores, {facts['torch_threads']} threads, "
+            f"{facts['gpu'] or 'no GPU'}; {facts['platform']}; Python {facts['python']}, {versions}"
+        )
+        works.setdefault(line, []).append(item.work)
+    busy = max(float(item.environment["load"]) for item in found) if found else 0.0
+    lines = [f"- {line} ({', '.join(dict.fromkeys(names))})" for line, names in works.items()]
+    return [*lines, f"- highest load average during a work: {busy:.1f}"]
+
+
+def _short(value: float) -> str:
+    """Return a number with three significant digits, never in powers of ten."""
+    if not math.isfinite(value):
+        return "\u2013"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 or value == 0 else f"{value:.4f}"

@@ -1,0 +1,94 @@
+"""Shapley values: against `shap.Explainer` on a pipeline, at an equal budget of evaluations."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import shap
+import torch
+from transformers import pipeline
+
+import mhclf.hf  # noqa: F401 (registers the model)
+from explain import Attribution, attribute
+from explain.coalitions import EVALUATIONS, Units, numpy_seeded, units_of
+from explain.model import ExplainedModel
+from explain.reading import ReadPost, read_posts
+from mhclf.results.speed import Check, Sample
+from speed.posts import read_posts as read_data
+from speed.posts import trained_run
+from speed.work import WORKS, Clock, Work
+
+_POSTS = 4
+
+
+@WORKS.register("shapley")
+class ShapleyWork(Work):
+    """Shapley values of the most probable label, 200 evaluations a post."""
+
+    title_ours = "explain.attribute, permutation_shapley"
+    title_theirs = "shap.Explainer(pipeline)"
+    aims: ClassVar[Mapping[str, float]] = {"": 10.0}
+    guess = 90.0
+
+    def prepare(self) -> None:
+        """Train a run; explain one short post on both sides."""
+        posts = read_data(self.data, self.bench.data_root)
+        self.run = trained_run(self.bench, posts)
+        self.texts = list(posts.test.first(self.bench.size(_POSTS)).texts)
+        model = str(self.run.folder / "model")
+        pipe = pipeline("text-classification", model=model, device=self.bench.device, top_k=None, truncation=True)
+        self.explainer = shap.Explainer(pipe)
+        self.settings |= {"posts": len(self.texts), "evaluations": EVALUATIONS}
+        attribute(self.run, ["a b c"], "permutation_shapley")
+        self._by_shap(["a b c"])
+
+    def ours(self) -> Sample:
+        """Explain by the library."""
+        with Clock() as clock:
+            self.own: list[Attribution] = attribute(self.run, self.texts, "permutation_shapley")
+        return Sample(clock.seconds, len(self.texts))
+
+    def theirs(self) -> Sample:
+        """Explain by shap."""
+        with Clock() as clock:
+            self._by_shap(self.texts)
+        return Sample(clock.seconds, len(self.texts))
+
+    def _by_shap(self, texts: list[str]) -> None:
+        self.explainer(texts, max_evals=EVALUATIONS, batch_size=32, silent=True)
+
+    def check(self) -> list[Check]:
+        """Compare with shap's permutation explainer, one forward pass for each set of words of the first post."""
+        post = read_posts(self.run, self.texts[:1])[0]
+        model = ExplainedModel(self.run)
+        target = self.run.labels.index(self.own[0].target)
+        units = units_of(post, (EVALUATIONS - 1) // 2)
+
+        def values(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            kept = units.kept(rows)
+            return np.array([_alone(model, post, row, target) for row in kept])
+
+        again = _permutations(values, units)
+        gap = float(np.abs(units.share(again) - np.array(self.own[0].scores)).max())
+        return [
+            Check("largest gap of a score to shap's, set by set", gap, 1e-4),
+            Check("largest gap of a sum of scores", max(item.completeness_gap or 0.0 for item in self.own), 1e-3),
+        ]
+
+
+def _alone(model: ExplainedModel, post: ReadPost, kept: npt.NDArray[np.bool_], target: int) -> float:
+    """Return the logit of one variant by a forward pass of its own, without padding."""
+    row = model.row_without(post, kept, "mask")
+    batch = {"input_ids": row.ids.unsqueeze(0), "attention_mask": torch.ones(1, len(row.ids), dtype=torch.int64)}
+    with torch.no_grad():
+        logits = model.network({key: value.to(model.device) for key, value in batch.items()}).logits
+    return float(logits[0, target])
+
+
+def _permutations(values: object, units: Units) -> npt.NDArray[np.float64]:
+    count = units.count
+    with numpy_seeded(0):
+        explainer = shap.PermutationExplainer(values, np.zeros((1, count)), seed=0)
+        found = explainer(np.ones((1, count)), max_evals=max(EVALUATIONS, 2 * count + 1), silent=True)
+    return np.asarray(found.values[0], dtype=np.float64)
