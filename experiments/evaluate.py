@@ -43,7 +43,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--out", default="comparison.html", metavar="FILE", help="compare: the page to write")
     add("--texts", action="store_true", help="compare: put the posts into the page, hidden until asked for")
     add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
-    add("--data", metavar="NAME|FILE.yaml", help="transfer: the data set to score it on")
+    add("--data", metavar="NAME|FILE", help="transfer: the data set to score it on")
     add("--label-map", type=Path, metavar="FILE.yaml", help="transfer: lines 'target label: source label'")
     add("--split", default="test", help="transfer: part of the data set: train, validation or test")
     add("--renormalise", action="store_true", help="transfer: never decide for a label that no target label maps to")
@@ -86,7 +86,9 @@ def compare(arguments: argparse.Namespace) -> int:
 def transfer(arguments: argparse.Namespace) -> int:
     """Score a run on another data set and print the table."""
     label_map = read_yaml(arguments.label_map) if arguments.label_map else None
-    check_files(find_dataset(arguments.data), arguments.data_root)
+    located = find_dataset(arguments.data)
+    check_files(located, arguments.data_root)
+    print(located.account(), end="", flush=True)
 
     import rich.console
 

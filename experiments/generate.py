@@ -23,6 +23,7 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import generation_cells, read_generation_suite
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.joint import JointConfig
+from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
@@ -50,6 +51,7 @@ def prompt(argv: Sequence[str]) -> int:
         parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     arguments = parse_settings(argv, GenerationConfig, __doc__ or "", add)
+    print(find_dataset(arguments.config.data).account(), end="", flush=True)
 
     import pandas as pd
     from rich.console import Console
@@ -99,6 +101,7 @@ def joint(argv: Sequence[str]) -> int:
         parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
     arguments = parse_run_settings(argv, JointConfig, HERE / "recipes", __doc__ or "", add)
+    print(find_dataset(arguments.config.data, arguments.config.columns).account(), end="", flush=True)
     logging.getLogger("mhclf").setLevel(logging.WARNING if arguments.extra["quiet"] else logging.INFO)
 
     from mhclf.generation.joint import run_joint
@@ -118,6 +121,7 @@ def tune(argv: Sequence[str]) -> int:
         parser.add_argument("--overwrite", action="store_true", help="start afresh")
 
     arguments = parse_settings(argv, InstructionConfig, __doc__ or "", add)
+    print(find_dataset(arguments.config.data).account(), end="", flush=True)
 
     from mhclf.generation.tuning import tune as carry_out
 

@@ -2,6 +2,7 @@
 
 Without arguments: the demo corpus, MiniLM, layer-attentive residuals with the supervised contrastive loss.
 
+  python experiments/train.py --data my.csv                # or tsv, jsonl, parquet, xlsx, or a YAML
   python experiments/train.py --data dreaddit --data-root DIR --method finetune --seeds 1,2,3
 """
 
@@ -29,9 +30,11 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("mhclf").setLevel(level)
 
     # Wrong names are told at once, before the seconds that torch takes to load.
-    check_files(find_dataset(arguments.config.data), arguments.config.data_root)
+    located = find_dataset(arguments.config.data, arguments.config.columns)
+    check_files(located, arguments.config.data_root)
     if arguments.config.model.kind == "transformer":
         resolve_encoder(arguments.config.encoder)
+    print(located.account(), end="", flush=True)
 
     from mhclf.training.console import print_outcomes
     from mhclf.training.run import run

@@ -13,9 +13,11 @@ import torch
 
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
+from mhclf.config.source import is_table_file
 from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, survey
 from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
+from mhclf.data.locate import dataset_yaml
 from mhclf.data.manifest import build_manifest, data_hash
 from mhclf.data.splits import assign_splits
 from mhclf.data.subsets import limit_rows, take_subset
@@ -28,6 +30,7 @@ from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.registry import nearest
 from mhclf.results.derived import derived_records
+from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.checks import check_data, check_settings
 from mhclf.training.environment import (
@@ -81,6 +84,7 @@ def prepare_data(config: RunConfig) -> PreparedData:
         mask=config.mask,
         split_seed=config.split_seed,
         fold=config.fold,
+        columns=config.columns,
     )
     HEADS.get(table.config.task)
     known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
@@ -264,6 +268,8 @@ def _carry_out(
     max_length = int(config.max_length or data.table.config.max_length)
     attention = resolve_attention(config, max_length)
     folder.write_config(config)
+    if is_table_file(config.data):
+        write_text(folder.path / "dataset.yaml", dataset_yaml(data.table.config))
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
     folder.write_json("data_manifest.json", _with_survey(data, source, config))
 

@@ -99,7 +99,7 @@ def tune(
     except ImportError as error:
         raise MissingDependencyError("tune: needs optuna. Run: pip install 'mhclf[scale]'") from error
     config = replace(config, test=False, report=False, trainer=replace(config.trainer, keep_checkpoints=False))
-    dataset = find_dataset(config.data).config
+    dataset = find_dataset(config.data, config.columns).config
     folder = _folder(config, space, dataset.name)
     with RunFolder(folder).locked():
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
