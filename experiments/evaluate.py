@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.config.structure import read_yaml
 from mhclf.data.locate import check_files, find_dataset
 from mhclf.errors import ConfigError
@@ -37,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the options and check that they ask for one thing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--runs", nargs="+", metavar="DIR", help="compare: run folders, two or more")
     add("--out", default="comparison.html", metavar="FILE", help="compare: the page to write")

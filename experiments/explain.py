@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -20,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 
 def main(argv: Sequence[str]) -> int:
     """Parse, then import what explains."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
     add("--suite", help="name of a file in experiments/suites")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 
 HERE = Path(__file__).resolve().parent
 TITLES = {
@@ -135,7 +136,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--data-root", metavar="DIR", help="folder of the data sets; by default $MHCLF_DATA, then data")
     add("--encoder", default="minilm", metavar="NAME", help="of BERTScore: minilm, mpnet, a folder or a hub name")

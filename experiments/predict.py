@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
 
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--run", required=True, type=Path, metavar="DIR", help="run folder that training printed")
     add("--input", required=True, type=Path, metavar="FILE", help="csv, tsv, jsonl (also .gz) or parquet")

@@ -7,6 +7,7 @@ Without arguments: the demo corpus, MiniLM, layer-attentive residuals with the s
 """
 
 import logging
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 def main(argv: Sequence[str]) -> int:
     """Parse, then import what trains, run each seed, print the tables."""
-    description = f"{__doc__}\nmethods: {', '.join(recipe_names(RECIPES))}"
+    description = f"{__doc__}\n" + textwrap.fill(f"methods: {', '.join(recipe_names(RECIPES))}", 100)
     arguments = parse_run(argv, RECIPES, description, _add_options)
     extra = arguments.extra
     seeds = parse_seeds(extra["seeds"], "seeds") if extra["seeds"] else [arguments.config.seed]

@@ -8,6 +8,7 @@ from typing import Literal
 from mhclf.errors import ConfigError
 
 Format = Literal["auto", "csv", "tsv", "json", "jsonl", "parquet", "xlsx", "eraser", "imhi"]
+Fault = Literal["empty_text", "empty_label", "damaged_text"]
 
 TABLE_ENDINGS = ("csv", "tsv", "json", "jsonl", "parquet", "xlsx")
 """Endings of files that are tables by themselves, each also before `.gz`."""
@@ -122,7 +123,7 @@ class SourceConfig:
     hub: HubConfig | None = None
     format: Format = "auto"
     where: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
-    leave_out: tuple[Literal["empty_text", "empty_label", "damaged_text"], ...] = ()
+    leave_out: tuple[Fault, ...] = ()
     added_to_train: tuple[FileEntry, ...] = ()
 
     def __post_init__(self) -> None:

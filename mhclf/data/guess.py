@@ -8,7 +8,7 @@ import pandas as pd
 
 from mhclf.config.columns import ColumnsConfig, GivenColumns
 from mhclf.config.dataset import DatasetConfig, SplitsConfig, Task
-from mhclf.config.source import SourceConfig, table_name
+from mhclf.config.source import Fault, SourceConfig, table_name
 from mhclf.data.cells import short_cell
 from mhclf.data.column_profile import MOST_LABELS, ColumnProfile, profile
 from mhclf.data.large.lenient import TEXT_COLUMNS
@@ -289,12 +289,12 @@ def _same_partition(one: ColumnProfile, other: ColumnProfile) -> bool:
 
 def _leave_out(
     columns: Mapping[str, ColumnProfile], text: str, label: str | tuple[str, ...], reasons: list[str]
-) -> tuple[str, ...]:
+) -> tuple[Fault, ...]:
     """Return the faults of rows that are left out, where there are such rows."""
     no_text = columns[text].rows - columns[text].filled
     of_label = [columns[name] for name in ([label] if isinstance(label, str) else label)]
     no_label = sum(None in row for row in zip(*(column.values for column in of_label), strict=True))
-    found = {"empty_text": (no_text, "no text"), "empty_label": (no_label, "no label")}
+    found: dict[Fault, tuple[int, str]] = {"empty_text": (no_text, "no text"), "empty_label": (no_label, "no label")}
     # A list of no labels is a post without any of them, not a row without a label.
     if len(of_label) == 1 and not of_label[0].plain:
         del found["empty_label"]

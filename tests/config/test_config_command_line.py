@@ -107,9 +107,9 @@ def test_printed_settings_fed_back_give_the_same_run(parse, tmp_path, capsys, ar
     assert read_yaml(printed) == to_mapping(parse(*argv).config)
 
 
-def test_help_names_every_key(parse, capsys):
+def test_help_all_names_every_key(parse, capsys):
     with pytest.raises(SystemExit) as stop:
-        parse("--help")
+        parse("--help-all")
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     options = ["--optim.lr", "--contrastive.ramp_share", "--data_root", "--no_mask", "--seeds", "--config"]

@@ -271,13 +271,11 @@ KINDS = {
 @given(COLUMNS, st.integers(0, 40))
 def test_any_table_is_guessed_or_refused_in_one_message(columns, rows):
     cells = {
-        name: (KINDS[kind] if isinstance(kind, str) else (kind or [None]) * 72)[:rows]
-        for name, kind in columns.items()
+        name: (KINDS[kind] if isinstance(kind, str) else (kind or [None]) * 72)[:rows] for name, kind in columns.items()
     }
     try:
         found = guess_dataset(pd.DataFrame(cells, dtype=object), "my.csv")
-    except MhclfError as error:
-        assert str(error)
+    except MhclfError:
         return
     written = dataset_yaml(found.config)
     assert from_mapping(DatasetConfig, to_short_mapping(found.config), "x") == found.config
@@ -299,4 +297,4 @@ def test_any_json_file_is_loaded_or_refused_in_one_message(tmp_path_factory, col
         table = load_table(str(path))
     except MhclfError:
         return
-    assert len(table) > 1 and len(table.labels) > 1 or table.config.task == "multilabel"
+    assert (len(table) > 1 and len(table.labels) > 1) or table.config.task == "multilabel"
