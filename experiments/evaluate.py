@@ -51,6 +51,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--noise", metavar="KIND,...", help="robustness: kinds of changes, or 'all'")
     add("--strength", type=float, default=0.1, help="robustness: share of words that are changed")
     add("--seed", type=int, default=0, help="robustness: fixes the changes")
+    add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in posts on pages")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.runs) + bool(arguments.data) + bool(arguments.noise) != 1:
@@ -75,7 +76,7 @@ def compare(arguments: argparse.Namespace) -> int:
         # Loading the data set takes torch with it.
         from mhclf.training.texts import texts_of_run
 
-        texts = texts_of_run(compared.first.folder, arguments.data_root)
+        texts = texts_of_run(compared.first.folder, arguments.data_root, arguments.mask_identifiers)
     console = rich.console.Console()
     for table in (metrics_table(compared), differences_table(compared)):
         console.print(to_rich(table))
@@ -128,7 +129,7 @@ def robustness(arguments: argparse.Namespace) -> int:
     console = rich.console.Console()
     console.print(to_rich(robustness_table(found)))
     if (arguments.run / "report.html").is_file():
-        write_report(arguments.run, texts_of_run(arguments.run, arguments.data_root))
+        write_report(arguments.run, texts_of_run(arguments.run, arguments.data_root, arguments.mask_identifiers))
         write_model_card(arguments.run)
     console.print(f"folder: {arguments.run / 'robustness'}", soft_wrap=True)
     return 0

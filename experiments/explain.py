@@ -34,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     add("--precision", default="fp32", choices=["fp32", "bf16"], help="of passes without gradients; bf16 is faster")
     add("--out", default="runs", help="suite: folder of the run folders")
     add("--from-records", action="store_true", help="suite: make the table again from the committed records")
+    add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in posts on the page")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.run) == bool(arguments.suite):
@@ -65,6 +66,7 @@ def one_run(arguments: argparse.Namespace) -> int:
         not arguments.no_faithfulness,
         arguments.curves,
         arguments.precision,
+        arguments.mask_identifiers,
     )
     console = rich.console.Console()
     console.print(to_rich(fidelity_table(found.records, found.counts)))

@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
         context_column=arguments.context_column,
         keep=tuple(name for name in (arguments.keep or "").split(",") if name),
         mask=arguments.mask,
+        mask_identifiers=arguments.mask_identifiers,
         batch_size=arguments.batch_size,
         limit=arguments.limit,
         encoding=arguments.encoding,
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--context-column", metavar="NAME", help="column of what was said before each post")
     add("--keep", metavar="NAME,...", help="columns that the output repeats (may hold text: you decide)")
     add("--mask", action=argparse.BooleanOptionalAction, help="mask identifiers; as in training when left out")
+    add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in kept columns")
     add("--batch-size", type=int, metavar="N", help="posts in a batch; as in training when left out")
     add("--limit", type=int, metavar="N", help="score only the first N rows")
     add("--encoding", default="utf-8", help="of a text file; 'mixed' is UTF-8 with single Windows-1252 bytes")

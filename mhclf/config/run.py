@@ -90,6 +90,9 @@ class RunConfig:
         Open the test set; off while you explore.
     report : bool
         Draw figures, report and model card; suites leave them out, and a later start of the same run adds them.
+    mask_identifiers : bool
+        In the posts that the report shows, replace e-mail and web addresses, user names and phone numbers, whatever
+        the model reads (`mask`). A later start of the same run draws its report so.
     auxiliary : list of str
         Data sets that are learnt beside `data` with heads of their own, or `shared` for those that its YAML names
         under `shares_text_with`; their posts that stand in validation or test of `data` are left out. Their loss is
@@ -113,6 +116,7 @@ class RunConfig:
     mask: bool = True
     test: bool = True
     report: bool = True
+    mask_identifiers: bool = False
     protocol: Literal["sound", "welldunn-2024", "mentallama-2024"] = "sound"
     auxiliary: tuple[str, ...] = ()
     auxiliary_weight: float = 1.0

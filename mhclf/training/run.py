@@ -19,6 +19,7 @@ from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
 from mhclf.data.locate import dataset_yaml
 from mhclf.data.manifest import build_manifest, data_hash
+from mhclf.data.shown import mask_shown
 from mhclf.data.splits import assign_splits
 from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
@@ -170,8 +171,8 @@ def run(config: RunConfig, overwrite: bool = False, extension: Extension | None 
         if overwrite:
             _clear(folder)
         if folder.complete:
-            if lacks_report(config, folder):
-                _draw(folder, data.table)
+            if lacks_report(config, folder) or config.mask_identifiers:
+                _draw(folder, data.table, config.mask_identifiers)
             logger.info("%s is complete; --overwrite starts it afresh.", folder.path)
             return RunOutcome(folder.path, _records(folder), was_complete=True)
         records = _carry_out(config, source, data, folder, extension)
@@ -312,7 +313,7 @@ def _carry_out(
     records += _baseline_records(data.table, evaluated, identity)
     write_records(folder.path / "results.jsonl", records)
     if config.report:
-        _draw(folder, data.table)
+        _draw(folder, data.table, config.mask_identifiers)
     if not config.trainer.keep_checkpoints:
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     note_time("complete")
@@ -403,12 +404,13 @@ def _baseline_records(
     return records
 
 
-def _draw(folder: RunFolder, table: PostTable) -> None:
+def _draw(folder: RunFolder, table: PostTable, masked: bool) -> None:
     # Plotting libraries load only when a run has something to draw.
     from mhclf.results import draw_run_figures, write_model_card, write_report
 
     draw_run_figures(folder.path)
-    write_report(folder.path, dict(zip(table.frame["id"], table.texts, strict=True)))
+    texts = map(mask_shown, table.texts) if masked else table.texts
+    write_report(folder.path, dict(zip(table.frame["id"], texts, strict=True)))
     write_model_card(folder.path)
 
 
