@@ -16,6 +16,7 @@ from mhclf.config.completion import completion_script, literal_values
 from mhclf.config.parsers import ALL, COMPLETION, SHELLS, readable_error, short_help
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_yaml
+from mhclf.config.tracebacks import traceback_without_values
 from mhclf.errors import ConfigError, MhclfError
 from mhclf.registry import nearest
 
@@ -298,6 +299,10 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    # A traceback is for us; what it quotes may be a post.
+    except Exception as error:
+        print(traceback_without_values(error), file=sys.stderr, end="")
+        code = 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from what is done", file=sys.stderr)
         code = 130

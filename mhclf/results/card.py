@@ -222,6 +222,11 @@ def _limits(run: RunFiles) -> str:
         limits.append(f"Fewer than {_FEW} {run.split} posts, so these labels have uncertain numbers: {', '.join(few)}.")
     if record is not None and record.value is not None and record.ci_low is None:
         limits.append("No interval was computed for the headline number.")
+    if _linear(run):
+        limits.append(
+            "The model's vocabulary, `model/linear.json`, holds words and pairs of words that stand in two or more "
+            "training posts; names that people use may be among them."
+        )
     if run.split != "test":
         limits.append("The test set was not opened; the numbers are those of the validation split.")
     return "\n".join(f"- {limit}" for limit in limits)
