@@ -15,6 +15,7 @@ from pathlib import Path
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
+from mhclf.results.partial import PartialOutput
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,6 +24,9 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if not arguments.input.is_file():
         raise ConfigError(f"input: {arguments.input} is no file.")
+    if not arguments.overwrite:
+        # Told at once, before the seconds that torch takes to load.
+        PartialOutput(arguments.output, {}).refuse_existing()
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

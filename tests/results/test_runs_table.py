@@ -54,7 +54,8 @@ def test_nothing_in_a_table_becomes_markup(hostile):
 def test_runs_beside_each_other(make_run, tmp_path):
     one, two = make_run(tmp_path / "one"), make_run(tmp_path / "two")
     table = runs_table([one, two])
-    own = {r.metric: r for r in read_records(Path(one) / "results.jsonl") if r.slice == "all" and r.split == "test"}
+    records = read_records(Path(one) / "results.jsonl")
+    own = {r.metric: r for r in records if (r.slice, r.split, r.method) == ("all", "test", "layer_attentive_supcon")}
     assert [column.name for column in table.columns[:6]] == ["data", "method", "encoder", "seed", "part", "n"]
     assert len(table.rows) == 2
     place = [column.name for column in table.columns].index("macro_f1")
