@@ -15,6 +15,7 @@ from pathlib import Path
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
+from mhclf.registry import nearest
 from mhclf.results.partial import PartialOutput
 
 
@@ -23,7 +24,9 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(hyphened(argv))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if not arguments.input.is_file():
-        raise ConfigError(f"input: {arguments.input} is no file.")
+        folder = arguments.input.parent
+        beside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        raise ConfigError(f"input: {arguments.input} is no file.{nearest(arguments.input.name, beside)}")
     if not arguments.overwrite:
         # Told at once, before the seconds that torch takes to load.
         PartialOutput(arguments.output, {}).refuse_existing()

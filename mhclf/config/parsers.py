@@ -15,6 +15,7 @@ SHELLS = ("bash", "zsh", "tcsh")
 COMPLETION = "--print_completion"
 ALL = "--help_all"
 _CHOICE = re.compile(r"argument (?P<option>\S+): invalid choice: '?(?P<given>.*?)'? \(choose from (?P<known>.*)\)")
+_LITERAL = re.compile(r"Expected a one of \[(?P<known>.*)\]\. Got value: (?P<given>\S+)$")
 
 
 class PlainParser(argparse.ArgumentParser):
@@ -62,6 +63,9 @@ def readable_error(message: str, parser: argparse.ArgumentParser) -> str:
         options = [option[2:] for action in parser._actions for option in action.option_strings if option[:2] == "--"]
         # `nearest` speaks of names; here they are options.
         message += "." + nearest(unknown[1], options).replace("'", "'--", 1)
+    if literal := _LITERAL.search(message):
+        known = [name.strip(" '") for name in literal["known"].split(",")]
+        message += "." + nearest(literal["given"], known)
     if choice := _CHOICE.match(message):
         known = [name.strip(" '") for name in choice["known"].split(",")]
         message = f"{choice['option']}: '{choice['given']}' is not one of {', '.join(known)}."

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mhclf.config.command_line import parse_run
 from mhclf.config.completion import completion_script, literal_values
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.parsers import PlainParser
 from mhclf.config.run import RunConfig
+from mhclf.config.tuning import parse_space
 from mhclf.errors import ConfigError
+from mhclf.registry import mistyped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOORS = [
@@ -107,3 +110,23 @@ def test_a_plain_parser_names_the_nearest_choice():
     with pytest.raises(ConfigError, match=r"^unrecognized arguments: --engin-e x. Did you mean '--engine'\?$"):
         parser.parse_args(["--engin-e", "x"])
     assert "--engine" in completion_script("bash", "door.py", {"": parser})
+
+
+def test_settings_of_a_few_words_name_the_nearest(tmp_path):
+    (tmp_path / "lara_supcon.yaml").write_text("{}")
+    for arguments, meant in ((["--trainer.precision", "bf6"], "bf16"), (["--audit.on_leak", "drp"], "drop")):
+        with pytest.raises(ConfigError) as error:
+            parse_run(arguments, tmp_path, "A door.", lambda parser: None)
+        assert str(error.value).endswith(f"Got value: {arguments[1]}. Did you mean '{meant}'?")
+
+
+def test_short_names_of_a_search_space_name_the_nearest():
+    with pytest.raises(ConfigError, match=r"'lrr' is no setting of a run. Did you mean 'lr'\?"):
+        parse_space("lrr=1e-5..1e-4:log")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("smollm", "smollm2"), ("minilmm", "minilm"), ("mpnett", "mpnet"), ("bert-base-uncased", "")]
+)
+def test_slips_of_the_keyboard(given, meant):
+    assert mistyped(given, ("minilm", "mpnet", "smollm2")) == meant

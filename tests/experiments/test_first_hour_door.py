@@ -77,6 +77,9 @@ def test_a_plain_file_its_yaml_and_a_changed_file(train, here, capsys):
         ),
         (["--data", "my posts.csv", "--columns.text", "stressed", "--columns.label", "post"], "has another value in"),
         (["--data", "demo", "--columns.text", "post"], "columns: are for a data file without a YAML"),
+        (["--encoder", "minilmm"], "encoder: 'minilmm' is no built-in name. Did you mean 'minilm'?"),
+        (["--method", "tfidf_lr", "--trainer.strategy", "dpp"], "none that Lightning knows. Did you mean 'ddp'?"),
+        (["--method", "tfidf_lr", "--trainer.accelerator", "cpuu"], "none that Lightning knows. Did you mean 'cpu'?"),
         (
             ["--data", "posts.txt"],
             "give the path of its YAML or of its data file (csv, tsv, json, jsonl, parquet, xlsx).",
