@@ -15,7 +15,7 @@ from pathlib import Path
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
-from mhclf.registry import nearest
+from mhclf.registry import mistyped
 from mhclf.results.partial import PartialOutput
 
 
@@ -26,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.input.is_file():
         folder = arguments.input.parent
         beside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        raise ConfigError(f"input: {arguments.input} is no file.{nearest(arguments.input.name, beside)}")
+        meant = mistyped(arguments.input.name, beside)
+        raise ConfigError(f"input: {arguments.input} is no file." + (f" Did you mean '{meant}'?" if meant else ""))
     if not arguments.overwrite:
         # Told at once, before the seconds that torch takes to load.
         PartialOutput(arguments.output, {}).refuse_existing()

@@ -12,7 +12,7 @@ from mhclf.config.source import TABLE_ENDINGS, FileConfig, is_table_file
 from mhclf.config.structure import from_mapping, read_yaml, to_short_mapping, write_yaml
 from mhclf.data.fetch import fetch_file
 from mhclf.errors import ConfigError, DataError
-from mhclf.registry import nearest
+from mhclf.registry import mistyped, nearest
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -101,7 +101,9 @@ def _guessed(path: Path, columns: GivenColumns | None) -> LocatedDataset:
         there = False
     if not there:
         beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
-        raise ConfigError(f"data: there is no file '{path}'.{nearest(path.name, beside)} Check the path.")
+        meant = mistyped(path.name, beside)
+        hint = f" Did you mean '{meant}'?" if meant else ""
+        raise ConfigError(f"data: there is no file '{path}'.{hint} Check the path.")
     # Tables are read by pandas, which the doors load after their options.
     from mhclf.data.guess import guess_dataset
     from mhclf.data.readers import read_table
