@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mhclf.config.command_line import parse_run, run_door
-from mhclf.config.run import RunConfig
+from mhclf.config.run import RunConfig, short_name
 from mhclf.data.locate import check_files, dataset_names, find_dataset
 from mhclf.errors import AuditError, ConfigError, DataError
 
@@ -30,9 +30,10 @@ def main(argv: Sequence[str]) -> int:
     names = dataset_names() if extra["all"] else [config.data]
     others = [name.strip() for name in (extra["against"] or "").split(",") if name.strip()]
     for name in [*names, *others]:
-        located = find_dataset(name)
+        located = find_dataset(name, config.columns if name == config.data else None)
         if not extra["all"]:
             check_files(located, config.data_root)
+        print(located.account(), end="", flush=True)
 
     import rich.console
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     console = rich.console.Console()
     if extra["all"] and not console.is_terminal:
         console = rich.console.Console(width=240)
-    folder = Path(config.out) / "audit" / ("all" if extra["all"] else Path(config.data).stem)
+    folder = Path(config.out) / "audit" / ("all" if extra["all"] else short_name(config.data))
     findings: list[dict[str, Any]] = []
     stops = []
     if extra["from_records"]:
@@ -96,7 +97,8 @@ def _count(
     for name in track([*names, *others], description="auditing", transient=True):
         try:
             rule = {"split_seed": config.split_seed, "fold": config.fold} if name in names else {}
-            table = load_table(name, data_root=config.data_root, mask=config.mask, **rule)
+            columns = config.columns if name == config.data else None
+            table = load_table(name, data_root=config.data_root, mask=config.mask, columns=columns, **rule)
         except DataError as error:
             if not skip_missing:
                 raise

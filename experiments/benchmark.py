@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mhclf.config.cells import cells_yaml, command_line
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.config.published import published_numbers
 from mhclf.config.suite import PlannedCell, plan_cells, read_suite, read_suite_file
 from mhclf.errors import ConfigError
@@ -74,11 +75,7 @@ def main(argv: Sequence[str]) -> int:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the options and check that they ask for one thing."""
-    parser = argparse.ArgumentParser(
-        usage="%(prog)s (--suite NAME | --config FILE.yaml) [options]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = PlainParser(__doc__, "%(prog)s (--suite NAME | --config FILE.yaml) [options]")
     add = parser.add_argument
     add("--suite", metavar="NAME", help="a file in experiments/suites")
     add("--config", type=Path, metavar="FILE.yaml", help="a suite file anywhere else")

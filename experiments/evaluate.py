@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.config.structure import read_yaml
 from mhclf.data.locate import check_files, find_dataset
 from mhclf.errors import ConfigError
@@ -37,19 +38,20 @@ def main(argv: Sequence[str]) -> int:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the options and check that they ask for one thing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--runs", nargs="+", metavar="DIR", help="compare: run folders, two or more")
     add("--out", default="comparison.html", metavar="FILE", help="compare: the page to write")
     add("--texts", action="store_true", help="compare: put the posts into the page, hidden until asked for")
     add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
-    add("--data", metavar="NAME|FILE.yaml", help="transfer: the data set to score it on")
+    add("--data", metavar="NAME|FILE", help="transfer: the data set to score it on")
     add("--label-map", type=Path, metavar="FILE.yaml", help="transfer: lines 'target label: source label'")
     add("--split", default="test", help="transfer: part of the data set: train, validation or test")
     add("--renormalise", action="store_true", help="transfer: never decide for a label that no target label maps to")
     add("--noise", metavar="KIND,...", help="robustness: kinds of changes, or 'all'")
     add("--strength", type=float, default=0.1, help="robustness: share of words that are changed")
     add("--seed", type=int, default=0, help="robustness: fixes the changes")
+    add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in posts on pages")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.runs) + bool(arguments.data) + bool(arguments.noise) != 1:
@@ -74,7 +76,7 @@ def compare(arguments: argparse.Namespace) -> int:
         # Loading the data set takes torch with it.
         from mhclf.training.texts import texts_of_run
 
-        texts = texts_of_run(compared.first.folder, arguments.data_root)
+        texts = texts_of_run(compared.first.folder, arguments.data_root, arguments.mask_identifiers)
     console = rich.console.Console()
     for table in (metrics_table(compared), differences_table(compared)):
         console.print(to_rich(table))
@@ -86,7 +88,9 @@ def compare(arguments: argparse.Namespace) -> int:
 def transfer(arguments: argparse.Namespace) -> int:
     """Score a run on another data set and print the table."""
     label_map = read_yaml(arguments.label_map) if arguments.label_map else None
-    check_files(find_dataset(arguments.data), arguments.data_root)
+    located = find_dataset(arguments.data)
+    check_files(located, arguments.data_root)
+    print(located.account(), end="", flush=True)
 
     import rich.console
 
@@ -125,7 +129,7 @@ def robustness(arguments: argparse.Namespace) -> int:
     console = rich.console.Console()
     console.print(to_rich(robustness_table(found)))
     if (arguments.run / "report.html").is_file():
-        write_report(arguments.run, texts_of_run(arguments.run, arguments.data_root))
+        write_report(arguments.run, texts_of_run(arguments.run, arguments.data_root, arguments.mask_identifiers))
         write_model_card(arguments.run)
     console.print(f"folder: {arguments.run / 'robustness'}", soft_wrap=True)
     return 0

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -25,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 
 def main(argv: Sequence[str]) -> int:
     """Parse, then import what explains."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
     add("--suite", help="name of a file in experiments/suites")
@@ -40,6 +41,7 @@ def main(argv: Sequence[str]) -> int:
     add("--beside", nargs="+", type=Path, default=[], metavar="DIR", help="examine: other runs on the same data")
     add("--out", default="runs", help="suite: folder of the run folders")
     add("--from-records", action="store_true", help="suite: make the table again from the committed records")
+    add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in posts on the page")
     add("--data-root", metavar="DIR", help="folder of the data files (or $MHCLF_DATA)")
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.run) == bool(arguments.suite):
@@ -75,6 +77,7 @@ def one_run(arguments: argparse.Namespace) -> int:
         not arguments.no_faithfulness,
         arguments.curves,
         arguments.precision,
+        arguments.mask_identifiers,
     )
     console = rich.console.Console()
     console.print(to_rich(fidelity_table(found.records, found.counts)))

@@ -19,6 +19,7 @@ from typing import Any
 
 from mhclf.config.command_line import hyphened, parse_settings, run_door
 from mhclf.config.judge import JudgeConfig
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -35,10 +36,11 @@ def main(argv: Sequence[str]) -> int:
     parser = _parser()
     arguments, rest = parser.parse_known_args(hyphened(argv))
     if rest and not arguments.judge:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        # Fails, and names what is near.
+        parser.parse_args(hyphened(argv))
     if arguments.limit and not arguments.out:
         raise ConfigError("limit: would write over the tables of all rows. Add --out DIR.")
-    judge = parse_settings(rest, JudgeConfig, "", lambda _: None).config if arguments.judge else None
+    judge = parse_settings(rest, JudgeConfig, "", lambda _: None, ()).config if arguments.judge else None
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     out = arguments.out or HERE
     records_file = out / "results" / "explanation_metrics.json"
@@ -191,7 +193,7 @@ def _judged(rows: Any, words: Any, config: JudgeConfig, answers: Path) -> tuple[
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--data-root", metavar="DIR", help="folder of the data sets; by default $MHCLF_DATA, then data")
     add("--encoder", default="minilm", metavar="NAME", help="of BERTScore: minilm, mpnet, a folder or a hub name")

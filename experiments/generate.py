@@ -12,26 +12,75 @@ python experiments/generate.py suite --suite strategies --limit 5
 python experiments/generate.py joint --data demo --limit 24 --trainer.epochs 1
 """
 
-import argparse
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mhclf.config.command_line import hyphened, parse_run_settings, parse_settings, run_door
+from mhclf.config.command_line import (
+    MAIN_OPTIONS,
+    hyphened,
+    parse_run_settings,
+    parse_settings,
+    recipe_names,
+    run_door,
+    run_parser,
+    settings_completion,
+    settings_parser,
+)
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import generation_cells, read_generation_suite
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.joint import JointConfig
 from mhclf.config.judge import JudgeRunConfig
+from mhclf.config.parsers import SHELLS, PlainParser
+from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
 HERE = Path(__file__).resolve().parent
 
+_PROMPT = """Ask a language model for the labels of a data set's rows, and measure its answers.
+
+  python experiments/generate.py prompt --data demo --strategy zero_shot --limit 20
+  python experiments/generate.py prompt --data demo --explain true --limit 20
+"""
+_TUNE = """Tune a language model to give labels and explanations, with adapters.
+
+  python experiments/generate.py tune --data demo --limit 20
+"""
+_JOINT = """Train one model that classifies and explains.
+
+  python experiments/generate.py joint --data demo --limit 24 --trainer.epochs 1
+"""
+_EVAL = """Measure the explanations of a prompting or a joint run, and print them beside two baselines.
+
+  python experiments/generate.py eval --run DIR
+"""
+_JUDGE = """Let a language model judge the explanations of a prompting or a joint run by a rubric.
+
+  python experiments/generate.py judge --run DIR --judge.mechanism dual --judge.rubric mentallama
+"""
+_SUITE = """Carry out a suite of prompting runs; a kill loses nothing, the same command goes on. Writes its tables.
+
+  python experiments/generate.py suite --suite strategies --limit 5
+"""
+_PROMPT_MAIN = (
+    "data", "strategy", "explain", "backend", "local.model", "local.adapter", "endpoint.url", "endpoint.model",
+    "labels.by", "labels.run", "split", "data_root", "out", "limit",
+)  # fmt: skip
+_TUNE_MAIN = ("data", "model", "response", "first", "keep_out", "seed", "trainer.epochs", "data_root", "out", "limit")
+
+_JUDGE_MAIN = (
+    "run", "sources", "judge.mechanism", "judge.rubric", "judge.by", "backend", "local.model", "endpoint.url",
+    "endpoint.model", "limit", "data_root", "seed",
+)  # fmt: skip
+
 
 def main(argv: Sequence[str]) -> int:
     """Call what the first word asks for."""
+    if argv and argv[0].split("=")[0] in {"--print-completion", "--print_completion"}:
+        return _complete(argv)
     if not argv or argv[0] in {"-h", "--help"}:
         print(__doc__)
         print(f"Words: {', '.join(COMMANDS)}. Each takes --help.")
@@ -43,14 +92,41 @@ def main(argv: Sequence[str]) -> int:
     return COMMANDS[argv[0]](argv[1:])
 
 
+def _complete(argv: Sequence[str]) -> int:
+    """Print the completion script of all words."""
+    shell = argv[0].partition("=")[2] or "".join(argv[1:2])
+    if shell not in SHELLS:
+        raise ConfigError(f"print-completion: '{shell}' is not one of {', '.join(SHELLS)}.{nearest(shell, SHELLS)}")
+    parsers = {
+        "prompt": settings_parser(GenerationConfig, "", _prompt_options),
+        "tune": settings_parser(InstructionConfig, "", _tune_options),
+        "joint": run_parser(JointConfig, "", _prompt_options),
+        "eval": _eval_parser(),
+        "judge": settings_parser(JudgeRunConfig, "", _judge_options),
+        "suite": _suite_parser(),
+    }
+    values = {"method": tuple(recipe_names(HERE / "recipes"))}
+    print(settings_completion(shell, "generate.py", parsers, values), end="")
+    return 0
+
+
+def _prompt_options(parser: Any) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="start afresh; cached answers are still used")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _tune_options(parser: Any) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="start afresh")
+
+
+def _judge_options(parser: Any) -> None:
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
 def prompt(argv: Sequence[str]) -> int:
     """Prompt a model about the rows of a data set, and print its numbers."""
-
-    def add(parser: Any) -> None:
-        parser.add_argument("--overwrite", action="store_true", help="start afresh; cached answers are still used")
-        parser.add_argument("--quiet", action="store_true", help="no progress bar")
-
-    arguments = parse_settings(argv, GenerationConfig, __doc__ or "", add)
+    arguments = parse_settings(argv, GenerationConfig, _PROMPT, _prompt_options, _PROMPT_MAIN)
+    print(find_dataset(arguments.config.data).account(), end="", flush=True)
 
     import pandas as pd
     from rich.console import Console
@@ -71,12 +147,10 @@ def prompt(argv: Sequence[str]) -> int:
 
 def joint(argv: Sequence[str]) -> int:
     """Train a classifier that also explains, and print its numbers."""
-
-    def add(parser: Any) -> None:
-        parser.add_argument("--overwrite", action="store_true", help="start afresh where the run exists")
-        parser.add_argument("--quiet", action="store_true", help="no progress bars")
-
-    arguments = parse_run_settings(argv, JointConfig, HERE / "recipes", __doc__ or "", add)
+    arguments = parse_run_settings(
+        argv, JointConfig, HERE / "recipes", _JOINT, _prompt_options, (*MAIN_OPTIONS, "explanation.weight")
+    )
+    print(find_dataset(arguments.config.data, arguments.config.columns).account(), end="", flush=True)
     logging.getLogger("mhclf").setLevel(logging.WARNING if arguments.extra["quiet"] else logging.INFO)
 
     from mhclf.generation.joint import run_joint
@@ -92,11 +166,8 @@ def joint(argv: Sequence[str]) -> int:
 
 def tune(argv: Sequence[str]) -> int:
     """Tune a model on the train rows of a data set, and say how its adapter is used."""
-
-    def add(parser: Any) -> None:
-        parser.add_argument("--overwrite", action="store_true", help="start afresh")
-
-    arguments = parse_settings(argv, InstructionConfig, __doc__ or "", add)
+    arguments = parse_settings(argv, InstructionConfig, _TUNE, _tune_options, _TUNE_MAIN)
+    print(find_dataset(arguments.config.data).account(), end="", flush=True)
 
     from mhclf.generation.tuning import tune as carry_out
 
@@ -115,14 +186,7 @@ def tune(argv: Sequence[str]) -> int:
 
 def evaluate(argv: Sequence[str]) -> int:
     """Measure the explanations of a prompting or a joint run, and print them beside two baselines."""
-    parser = argparse.ArgumentParser(prog="generate.py eval", description=evaluate.__doc__)
-    add = parser.add_argument
-    add("--run", required=True, type=Path, metavar="DIR", help="run folder that generate.py prompt or joint printed")
-    add("--encoder", default="minilm", help="for BERTScore; 'none' leaves it out")
-    add("--likelihood", default="", metavar="MODEL", help="language model for the likelihood given the post: smollm2")
-    add("--attributions", type=Path, metavar="DIR", help="classifier's run folder that explain.py has explained")
-    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
-    arguments = parser.parse_args(hyphened(argv))
+    arguments = _eval_parser().parse_args(hyphened(argv))
 
     from rich.console import Console
 
@@ -139,11 +203,7 @@ def evaluate(argv: Sequence[str]) -> int:
 
 def judge(argv: Sequence[str]) -> int:
     """Let a language model judge the explanations of a prompting or a joint run by a rubric, and print its scores."""
-
-    def add(parser: Any) -> None:
-        parser.add_argument("--quiet", action="store_true", help="no progress bar")
-
-    arguments = parse_settings(argv, JudgeRunConfig, __doc__ or "", add)
+    arguments = parse_settings(argv, JudgeRunConfig, _JUDGE, _judge_options, _JUDGE_MAIN)
 
     from rich.console import Console
 
@@ -160,14 +220,7 @@ def judge(argv: Sequence[str]) -> int:
 
 def suite(argv: Sequence[str]) -> int:
     """Carry out a suite of prompting runs; a kill loses nothing, the same command goes on. Writes its tables."""
-    parser = argparse.ArgumentParser(prog="generate.py suite", description=suite.__doc__)
-    add = parser.add_argument
-    add("--suite", required=True, help="name of a file in experiments/suites/generation")
-    add("--out", default="runs", help="folder of the run folders")
-    add("--limit", type=int, help="rows per split; the table then goes below --out")
-    add("--from-records", action="store_true", help="make the tables again from the committed records")
-    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
-    arguments = parser.parse_args(hyphened(argv))
+    arguments = _suite_parser().parse_args(hyphened(argv))
     config = read_generation_suite(HERE / "suites" / "generation", arguments.suite)
     over = {"out": arguments.out, "limit": arguments.limit, "data_root": arguments.data_root}
     cells = generation_cells(config, over)
@@ -188,6 +241,28 @@ def suite(argv: Sequence[str]) -> int:
     table = write_tables(target / "tables", config, read_records(records), command)
     print(f"records: {records}\ntable:   {table}", *failed, sep="\n")
     return 1 if failed else 0
+
+
+def _eval_parser() -> PlainParser:
+    parser = PlainParser(_EVAL, prog="generate.py eval")
+    add = parser.add_argument
+    add("--run", required=True, type=Path, metavar="DIR", help="run folder that generate.py prompt or joint printed")
+    add("--encoder", default="minilm", help="for BERTScore; 'none' leaves it out")
+    add("--likelihood", default="", metavar="MODEL", help="language model for the likelihood given the post: smollm2")
+    add("--attributions", type=Path, metavar="DIR", help="classifier's run folder that explain.py has explained")
+    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    return parser
+
+
+def _suite_parser() -> PlainParser:
+    parser = PlainParser(_SUITE, prog="generate.py suite")
+    add = parser.add_argument
+    add("--suite", required=True, help="name of a file in experiments/suites/generation")
+    add("--out", default="runs", help="folder of the run folders")
+    add("--limit", type=int, help="rows per split; the table then goes below --out")
+    add("--from-records", action="store_true", help="make the tables again from the committed records")
+    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    return parser
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {

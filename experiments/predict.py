@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
+from mhclf.registry import mistyped
+from mhclf.results.partial import PartialOutput
 
 
 def main(argv: Sequence[str]) -> int:
@@ -21,7 +24,13 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(hyphened(argv))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if not arguments.input.is_file():
-        raise ConfigError(f"input: {arguments.input} is no file.")
+        folder = arguments.input.parent
+        beside = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        meant = mistyped(arguments.input.name, beside)
+        raise ConfigError(f"input: {arguments.input} is no file." + (f" Did you mean '{meant}'?" if meant else ""))
+    if not arguments.overwrite:
+        # Told at once, before the seconds that torch takes to load.
+        PartialOutput(arguments.output, {}).refuse_existing()
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
         context_column=arguments.context_column,
         keep=tuple(name for name in (arguments.keep or "").split(",") if name),
         mask=arguments.mask,
+        mask_identifiers=arguments.mask_identifiers,
         batch_size=arguments.batch_size,
         limit=arguments.limit,
         encoding=arguments.encoding,
@@ -66,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--run", required=True, type=Path, metavar="DIR", help="run folder that training printed")
     add("--input", required=True, type=Path, metavar="FILE", help="csv, tsv, jsonl (also .gz) or parquet")
@@ -76,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--context-column", metavar="NAME", help="column of what was said before each post")
     add("--keep", metavar="NAME,...", help="columns that the output repeats (may hold text: you decide)")
     add("--mask", action=argparse.BooleanOptionalAction, help="mask identifiers; as in training when left out")
+    add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in kept columns")
     add("--batch-size", type=int, metavar="N", help="posts in a batch; as in training when left out")
     add("--limit", type=int, metavar="N", help="score only the first N rows")
     add("--encoding", default="utf-8", help="of a text file; 'mixed' is UTF-8 with single Windows-1252 bytes")

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from mhclf.config.command_line import parse_settings, run_door
 from mhclf.config.pretrain import PretrainConfig
 
+_MAIN = ("texts", "data", "exclude", "encoder", "seed", "trainer.epochs", "max_length", "data_root", "out", "limit")
+
 
 def main(argv: Sequence[str]) -> int:
     """Parse, then import what trains; print where the encoder lies and what it gained."""
-    arguments = parse_settings(argv, PretrainConfig, str(__doc__), _add_options)
+    arguments = parse_settings(argv, PretrainConfig, str(__doc__), _add_options, _MAIN)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("mhclf").setLevel(logging.WARNING if arguments.extra["quiet"] else logging.INFO)
 

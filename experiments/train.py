@@ -2,10 +2,12 @@
 
 Without arguments: the demo corpus, MiniLM, layer-attentive residuals with the supervised contrastive loss.
 
+  python experiments/train.py --data my.csv                # or tsv, jsonl, parquet, xlsx, or a YAML
   python experiments/train.py --data dreaddit --data-root DIR --method finetune --seeds 1,2,3
 """
 
 import logging
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 def main(argv: Sequence[str]) -> int:
     """Parse, then import what trains, run each seed, print the tables."""
-    description = f"{__doc__}\nmethods: {', '.join(recipe_names(RECIPES))}"
+    description = f"{__doc__}\n" + textwrap.fill(f"methods: {', '.join(recipe_names(RECIPES))}", 100)
     arguments = parse_run(argv, RECIPES, description, _add_options)
     extra = arguments.extra
     seeds = parse_seeds(extra["seeds"], "seeds") if extra["seeds"] else [arguments.config.seed]
@@ -29,9 +31,11 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("mhclf").setLevel(level)
 
     # Wrong names are told at once, before the seconds that torch takes to load.
-    check_files(find_dataset(arguments.config.data), arguments.config.data_root)
+    located = find_dataset(arguments.config.data, arguments.config.columns)
+    check_files(located, arguments.config.data_root)
     if arguments.config.model.kind == "transformer":
         resolve_encoder(arguments.config.encoder)
+    print(located.account(), end="", flush=True)
 
     from mhclf.training.console import print_outcomes
     from mhclf.training.run import run

@@ -28,7 +28,9 @@ def main(argv: Sequence[str]) -> int:
     space = parse_space(extra["space"]) if extra["space"] else read_space(file)
     if extra["trials"] < 1:
         raise ConfigError(f"trials: is {extra['trials']}, expected 1 or more.")
-    check_files(find_dataset(config.data), config.data_root)
+    located = find_dataset(config.data, config.columns)
+    check_files(located, config.data_root)
+    print(located.account(), end="", flush=True)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
     import rich.console

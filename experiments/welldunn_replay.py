@@ -5,12 +5,12 @@ python experiments/welldunn_replay.py --data-root DIR
 Trains 15 runs on wellxplain and 6 on multiwd (three split seeds each); a stopped replay goes on from what is done.
 """
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from mhclf.config.command_line import build_config, hyphened, parse_seeds, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -19,7 +19,7 @@ PARTS = ("wellxplain", "multiwd")
 
 def main(argv: Sequence[str]) -> int:
     """Replay each data set and seed, gather the records, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     parser.add_argument("--data-root", help="folder of the data files (or $MHCLF_DATA)")
     parser.add_argument("--out", default="runs", help="folder of the run folders")
     parser.add_argument("--encoder", default="minilm", help="encoder of every run")

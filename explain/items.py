@@ -169,7 +169,10 @@ def explain_items(
         If there is no item, or no marked word is read by the model.
     """
     if not items:
-        raise DataError(f"{run.folder}: no post of this part has expert evidence. Choose another data set or split.")
+        raise DataError(
+            f"{run.folder}: no post of this part has expert evidence, against which methods are held. Choose "
+            "another data set or split; explain.attribute(mhclf.load_run(DIR), texts) explains any text."
+        )
     posts, golds = _read(run, items)
     kept = [number for number, (post, gold) in enumerate(zip(posts, golds, strict=True)) if gold[post.seen].any()]
     if not kept:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from explain.items import Item
+from mhclf.data.shown import mask_pieces
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.results.files import write_text
@@ -48,8 +49,12 @@ def cards(
     labels: Sequence[str],
     gold: Mapping[str, str],
     method: str,
+    masked: bool = False,
 ) -> list[Card]:
-    """Return the items as cards, in their order; `method` gives the plausibility that the page sorts by."""
+    """Return the items as cards, in their order.
+
+    `method` gives the plausibility that the page sorts by; `masked` replaces what identifies a person.
+    """
     by_item = dict(tuple(attributions.groupby(["id", "target"], sort=False)))
     plausible = numbers[numbers["method"] == method].set_index(["id", "target"])["auprc"]
     found = []
@@ -69,7 +74,7 @@ def cards(
                 gold.get(item.id, ""),
                 "right" if item.correct else "wrong",
                 float(np.mean(plausible.get(key, float("nan")))),
-                _pieces(item),
+                _pieces(item, masked),
                 json.dumps(scores),
             )
         )
@@ -81,20 +86,25 @@ def _scaled(scores: np.ndarray) -> list[int]:
     return [int(value) for value in np.round(100 * scores / largest)]
 
 
-def _pieces(item: Item) -> tuple[Piece, ...]:
+def _pieces(item: Item, masked: bool) -> tuple[Piece, ...]:
     spans = split_words(item.text)
     marks = marked_words(spans, item.spans)
-    found, at = [], 0
+    places: list[tuple[int, int]] = []
+    found: list[tuple[int | None, bool]] = []
+    at = 0
     for number, (start, end) in enumerate(spans):
         if start > at:
             # White space between two marked words is underlined with them.
-            joined = bool(number and marks[number] and marks[number - 1])
-            found.append(Piece(item.text[at:start], marked=joined))
-        found.append(Piece(item.text[start:end], number, bool(marks[number])))
+            places.append((at, start))
+            found.append((None, bool(number and marks[number] and marks[number - 1])))
+        places.append((start, end))
+        found.append((number, bool(marks[number])))
         at = end
     if at < len(item.text):
-        found.append(Piece(item.text[at:]))
-    return tuple(found)
+        places.append((at, len(item.text)))
+        found.append((None, False))
+    texts = mask_pieces(item.text, places) if masked else [item.text[start:end] for start, end in places]
+    return tuple(Piece(text, word, marked) for text, (word, marked) in zip(texts, found, strict=True))
 
 
 def write_explanations(

@@ -80,6 +80,7 @@ def explain_run(
     faithful: bool = True,
     curves: bool = False,
     precision: Precision = "fp32",
+    mask_identifiers: bool = False,
 ) -> RunFidelity:
     """Explain the rows of a run that experts marked, and measure the explanations.
 
@@ -102,6 +103,9 @@ def explain_run(
         And the deletion and insertion curves.
     precision : {'fp32', 'bf16'}
         Of passes without gradients; kept in `fidelity.json`.
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers in the posts on the page, whatever the model
+        read; also where the run's settings say so.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def explain_run(
     records = summarise(found.numbers, identity)
     gold = dict(zip(prepared.table.frame["id"].astype(str), map(_named, prepared.table.gold_names()), strict=True))
     counts = _counts(found) | {"precision": precision}
-    _write(run, records, counts, found, items, gold)
+    _write(run, records, counts, found, items, gold, mask_identifiers or config.mask_identifiers)
     return RunFidelity(folder, tuple(records), counts)
 
 
@@ -160,6 +164,7 @@ def _write(
     found: Explained,
     items: Sequence[Item],
     gold: dict[str, str],
+    masked: bool,
 ) -> None:
     folder = run.folder
     found.attributions.to_parquet(folder / "attributions.parquet", index=False)
@@ -171,7 +176,7 @@ def _write(
     write_explanations(
         folder / "explanations.html",
         f"Explanations of {folder.name}",
-        cards(items, found.attributions, found.numbers, run.labels, gold, best),
+        cards(items, found.attributions, found.numbers, run.labels, gold, best, masked),
         [fidelity_table(records, counts), split_table(records)],
         [*answers(records), reason_sentence(counts, best)],
         picture,

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 VALIDATION = 0.1
 """Share of the train rows that chooses the epoch; never an evaluated row."""
 
+_NO_NUMBERS = ("out", "data_root", "report", "columns", "mask_identifiers")
+"""Settings that decide no number of a replay."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -133,7 +136,7 @@ def trained_run(config: RunConfig, cut: Cut, seed: int, defects: Defects) -> Run
     """
     config = replace(config, max_length=config.max_length or cut.fitted.config.max_length)
     table = replace(cut.fitted, config=replace(cut.fitted.config, max_length=int(config.max_length or 0)))
-    settings = {key: value for key, value in to_mapping(config).items() if key not in ("out", "data_root", "report")}
+    settings = {key: value for key, value in to_mapping(config).items() if key not in _NO_NUMBERS}
     kind = "leaked" if defects.leaked_split else "random" if defects.random_cut else "sound"
     digest = content_hash([settings, data_hash(table)])[:8]
     folder = RunFolder(

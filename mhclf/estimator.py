@@ -23,7 +23,8 @@ from mhclf.training.outcome import decide
 from mhclf.training.saved import Run, load_run
 
 _FILE = "estimator.json"
-_OF_FILES = ("data", "data_root", "out", "limit", "test", "report", "protocol", "audit", "subset", "fold")
+_OF_FILES = ("data", "data_root", "out", "limit", "test", "report", "protocol", "audit", "subset", "fold",
+             "columns", "mask_identifiers")  # fmt: skip
 """Settings of runs that have no meaning for posts in memory."""
 
 

@@ -15,6 +15,11 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return f" Did you mean '{match[0]}'?" if match else ""
 
 
+def mistyped(name: str, choices: Iterable[str]) -> str:
+    """Return the one of `choices` of which `name` looks like a slip of the keyboard, or an empty string."""
+    return next(iter(difflib.get_close_matches(name, list(choices), n=1, cutoff=0.8)), "")
+
+
 class Registry(Generic[Entry]):
     """A table from names to classes or functions of one family.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mhclf.config.command_line import build_config
 from mhclf.config.run import RunConfig
+from mhclf.config.source import is_table_file
 from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.config.suite import PlannedCell
 
@@ -68,7 +69,7 @@ def with_absolute_paths(config: RunConfig, data_root: str) -> RunConfig:
     paths: dict[str, Any] = {"out": str(Path(config.out).absolute())}
     if config.data_root is not None or root.is_dir():
         paths["data_root"] = str(root)
-    if Path(config.data).suffix in {".yaml", ".yml"}:
+    if Path(config.data).suffix in {".yaml", ".yml"} or is_table_file(config.data):
         paths["data"] = str(Path(config.data).absolute())
     if Path(config.encoder).expanduser().is_dir():
         paths["encoder"] = str(Path(config.encoder).expanduser().absolute())

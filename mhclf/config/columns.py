@@ -97,6 +97,28 @@ class ColumnsConfig:
 
 
 @dataclass(frozen=True)
+class GivenColumns:
+    """Columns of a data file that has no YAML; what is left out is guessed.
+
+    Attributes
+    ----------
+    text : str, optional
+        Column of the posts.
+    label : list of str
+        Column of the labels, or several 0/1 columns, one for each label.
+    id : str, optional
+        Column of the ids.
+    group : str, optional
+        Column whose equal values keep rows in one split, such as the author.
+    """
+
+    text: str | None = None
+    label: tuple[str, ...] = ()
+    id: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
 class RationaleConfig:
     """Expert evidence inside the text.
 

@@ -3,20 +3,27 @@
 import argparse
 import dataclasses
 import os
-import re
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import jsonargparse
 
+from mhclf.config.completion import completion_script, literal_values
+from mhclf.config.parsers import ALL, COMPLETION, SHELLS, readable_error, short_help
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_yaml
+from mhclf.config.tracebacks import traceback_without_values
 from mhclf.errors import ConfigError, MhclfError
 from mhclf.registry import nearest
+
+MAIN_OPTIONS = (
+    "data", "columns.text", "columns.label", "method", "encoder", "seed", "trainer.epochs", "data_root", "out", "limit",
+)  # fmt: skip
+"""What the help of a door that carries out runs shows, beside the door's own options."""
 
 Settings = TypeVar("Settings")
 RunSettings = TypeVar("RunSettings", bound=RunConfig)
@@ -30,18 +37,15 @@ class DoorArguments(Generic[Settings]):
     extra: dict[str, Any]
 
 
-class _Parser(jsonargparse.ArgumentParser):
-    """An argument parser whose errors are one message."""
+class SettingsParser(jsonargparse.ArgumentParser):
+    """An argument parser whose errors are one message, with the dataclass of its settings."""
+
+    structure: type[Any]
+    own_options: tuple[str, ...]
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        message = message.replace("typing.Literal", "one of ")
-        message = re.sub(r"<class '(\w+)'>", r"\1", message)
-        unknown = re.match(r"unrecognized arguments: --([\w.]+)", message)
-        if unknown:
-            options = [option[2:] for action in self._actions for option in action.option_strings if option[:2] == "--"]
-            # `nearest` speaks of names; here they are options.
-            message += "." + nearest(unknown[1], options).replace("'", "'--", 1)
-        raise ConfigError(" ".join(message.split()))
+        """Raise the message as a ConfigError."""
+        raise ConfigError(readable_error(message, self))
 
 
 def recipe_names(folder: Path) -> list[str]:
@@ -122,6 +126,7 @@ def parse_run_settings(
     recipes: Path,
     description: str,
     add_options: Callable[[jsonargparse.ArgumentParser], None],
+    main: Sequence[str] = MAIN_OPTIONS,
 ) -> DoorArguments[RunSettings]:
     """Parse the arguments of a door that carries out runs.
 
@@ -137,21 +142,18 @@ def parse_run_settings(
         Shown by `--help`.
     add_options : callable
         Adds the door's own options; their values come back in `extra`.
+    main : sequence of str
+        Settings that `--help` shows; `--help-all` shows them all.
 
     Raises
     ------
     ConfigError
         On an unknown option or a wrong value.
     SystemExit
-        After `--help` or `--print_config`, with status 0.
+        After `--help`, `--print_config` or `--print_completion`, with status 0.
     """
-
-    def add(parser: jsonargparse.ArgumentParser) -> None:
-        add_options(parser)
-        parser.add_argument("--no_mask", action="store_true", help="leave identifiers inside texts as they are")
-        parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
-
-    parsed = _parse(argv, structure, description, add)
+    known = {"method": tuple(recipe_names(recipes))}
+    parsed = _parse(argv, run_parser(structure, description, add_options), main, known)
     file, given = parsed.file, dict(parsed.given)
     if parsed.extra["no_mask"]:
         given["mask"] = False
@@ -170,9 +172,10 @@ def parse_settings(
     structure: type[Settings],
     description: str,
     add_options: Callable[[jsonargparse.ArgumentParser], None],
+    main: Sequence[str],
 ) -> DoorArguments[Settings]:
-    """Parse the arguments of a door whose settings are the dataclass `structure`; else as `parse_run`."""
-    parsed = _parse(argv, structure, description, add_options)
+    """Parse the arguments of a door whose settings are the dataclass `structure`; else as `parse_run_settings`."""
+    parsed = _parse(argv, settings_parser(structure, description, add_options), main, {})
     config = from_mapping(structure, layered(parsed.file, parsed.given), "the given options")
     return _resolved(config, parsed)
 
@@ -184,13 +187,24 @@ def _resolved(config: Settings, parsed: _Parsed) -> DoorArguments[Settings]:
     return DoorArguments(config, parsed.extra)
 
 
-def _parse(
-    argv: Sequence[str],
-    structure: type[Any],
-    description: str,
-    add_options: Callable[[jsonargparse.ArgumentParser], None],
-) -> _Parsed:
-    parser = _Parser(
+def run_parser(
+    structure: type[Any], description: str, add_options: Callable[[jsonargparse.ArgumentParser], None]
+) -> "SettingsParser":
+    """Return the parser of a door that carries out runs."""
+
+    def add(parser: jsonargparse.ArgumentParser) -> None:
+        add_options(parser)
+        parser.add_argument("--no_mask", action="store_true", help="leave identifiers inside texts as they are")
+        parser.add_argument("--no_test", action="store_true", help="keep the test set shut while you explore")
+
+    return settings_parser(structure, description, add)
+
+
+def settings_parser(
+    structure: type[Any], description: str, add_options: Callable[[jsonargparse.ArgumentParser], None]
+) -> "SettingsParser":
+    """Return the parser of a door whose settings are the dataclass `structure`."""
+    parser = SettingsParser(
         usage="%(prog)s [options]",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -200,18 +214,54 @@ def _parse(
     add_options(parser)
     parser.add_argument("--config", metavar="FILE.yaml", help="settings; options on the command line win")
     parser.add_argument("--print_config", action="store_true", help="print the resolved settings and stop")
-    extra_names = set(vars(parser.get_defaults())) - own
+    parser.add_argument(COMPLETION, choices=SHELLS, metavar="SHELL", help="for tab completion; see README")
+    parser.add_argument(ALL, action="store_true", help="show every option")
+    parser.structure = structure
+    parser.own_options = tuple(name for name in vars(parser.get_defaults()) if name not in own)
     parser.add_class_arguments(structure, None, help=None)
-    normal = _with_lists([_underscored(argument) for argument in argv], list_options(structure))
+    return parser
+
+
+def _parse(
+    argv: Sequence[str], parser: "SettingsParser", main: Sequence[str], values: dict[str, tuple[str, ...]]
+) -> _Parsed:
+    normal = _with_lists([_underscored(argument) for argument in argv], list_options(parser.structure))
+    if ALL in normal:
+        parser.print_help()
+        raise SystemExit(0)
+    if {"-h", "--help"} & set(normal):
+        own = [name for name in parser.own_options if name not in (ALL[2:], COMPLETION[2:])]
+        sys.stdout.write(short_help(parser, [*main, *own], nested_settings(parser.structure)))
+        raise SystemExit(0)
     # The parser library has a --print_config of its own, which knows nothing of recipes.
     printing = "--print_config" in normal
     normal = [argument for argument in normal if argument != "--print_config"]
     # Which options were given? Those of a parse without defaults; they lie above recipe and file.
     parsed = parser.parse_args(normal, defaults=False).as_dict()
+    if shell := parsed.get(COMPLETION[2:]):
+        sys.stdout.write(settings_completion(shell, parser.prog, {"": parser}, values))
+        raise SystemExit(0)
+    extra_names = set(parser.own_options) - {ALL[2:], COMPLETION[2:]}
     extra = {**vars(parser.get_defaults()), **parsed}
     given = {key: value for key, value in parsed.items() if key not in extra_names}
     file = read_yaml(Path(parsed["config"])) if parsed.get("config") else {}
     return _Parsed(file, to_mapping(given), {name: extra.get(name) for name in extra_names}, printing)
+
+
+def settings_completion(
+    shell: str, program: str, parsers: Mapping[str, argparse.ArgumentParser], values: Mapping[str, tuple[str, ...]]
+) -> str:
+    """Return a shell's completion script for parsers of settings, as `completion_script` does."""
+    known: dict[str, tuple[str, ...]] = dict(values)
+    for parser in parsers.values():
+        if isinstance(parser, SettingsParser):
+            known |= dict(literal_values(parser.structure))
+    return completion_script(shell, program, parsers, known)
+
+
+def nested_settings(structure: type[Any]) -> list[str]:
+    """Return the names of the groups of settings that a dataclass holds."""
+    return [name for name, hint in typing.get_type_hints(structure).items() if dataclasses.is_dataclass(hint)]
 
 
 def list_options(structure: type[Any], prefix: str = "--") -> tuple[str, ...]:
@@ -249,6 +299,10 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    # A traceback is for us; what it quotes may be a post.
+    except Exception as error:
+        print(traceback_without_values(error), file=sys.stderr, end="")
+        code = 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from what is done", file=sys.stderr)
         code = 130

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
+from mhclf.config.columns import GivenColumns
 from mhclf.config.loss import ContrastiveConfig, EvidenceConfig, LossConfig
 from mhclf.config.model import LongPostsConfig, LoraConfig, ModelConfig
+from mhclf.config.source import is_table_file, table_name
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.errors import ConfigError
 
@@ -63,7 +65,7 @@ class RunConfig:
     Attributes
     ----------
     data : str
-        Name of a data set or path of its YAML.
+        Name of a data set, path of its YAML, or a csv, tsv, json, jsonl, parquet or xlsx file.
     method : str
         Recipe in experiments/recipes whose differences were applied.
     encoder : str
@@ -88,6 +90,9 @@ class RunConfig:
         Open the test set; off while you explore.
     report : bool
         Draw figures, report and model card; suites leave them out, and a later start of the same run adds them.
+    mask_identifiers : bool
+        In the posts that the report shows, replace e-mail and web addresses, user names and phone numbers, whatever
+        the model reads (`mask`). A later start of the same run draws its report so.
     auxiliary : list of str
         Data sets that are learnt beside `data` with heads of their own, or `shared` for those that its YAML names
         under `shares_text_with`; their posts that stand in validation or test of `data` are left out. Their loss is
@@ -111,9 +116,11 @@ class RunConfig:
     mask: bool = True
     test: bool = True
     report: bool = True
+    mask_identifiers: bool = False
     protocol: Literal["sound", "welldunn-2024", "mentallama-2024"] = "sound"
     auxiliary: tuple[str, ...] = ()
     auxiliary_weight: float = 1.0
+    columns: GivenColumns = field(default_factory=GivenColumns)
     audit: AuditConfig = field(default_factory=AuditConfig)
     subset: SubsetConfig = field(default_factory=SubsetConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -138,6 +145,10 @@ class RunConfig:
             raise ConfigError(f"split_seed: is {self.split_seed}, expected a whole number from 0 to 2**31 - 1.")
         if self.auxiliary_weight <= 0:
             raise ConfigError(f"auxiliary_weight: is {self.auxiliary_weight}, expected above 0.")
+        if self.columns != GivenColumns() and not is_table_file(self.data):
+            raise ConfigError(
+                f"columns: are for a data file without a YAML, and '{self.data}' has one. Change it there."
+            )
         if self.data in self.auxiliary:
             raise ConfigError(f"auxiliary: '{self.data}' is the data set itself. Leave it out.")
         if self.protocol != "sound":
@@ -149,5 +160,7 @@ def short_name(name: str) -> str:
     path = PurePath(name)
     if path.suffix in {".yaml", ".yml"}:
         return path.stem
+    if is_table_file(name):
+        return table_name(name)
     is_path = name.startswith((".", "/", "~")) or name.count("/") > 1
     return path.name if is_path else name.replace("/", "--")

@@ -2,11 +2,31 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal
 
 from mhclf.errors import ConfigError
 
 Format = Literal["auto", "csv", "tsv", "json", "jsonl", "parquet", "xlsx", "eraser", "imhi"]
+Fault = Literal["empty_text", "empty_label", "damaged_text"]
+
+TABLE_ENDINGS = ("csv", "tsv", "json", "jsonl", "parquet", "xlsx")
+"""Endings of files that are tables by themselves, each also before `.gz`."""
+
+
+def is_table_file(name: str) -> bool:
+    """Return whether a data set's name is the path of a data file, by its ending."""
+    suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
+    if suffixes[-1:] == [".gz"]:
+        del suffixes[-1]
+    return bool(suffixes) and suffixes[-1].lstrip(".") in TABLE_ENDINGS
+
+
+def table_name(name: str) -> str:
+    """Return the data set's name that the path of a data file stands for: the file's, without endings."""
+    path = PurePath(name)
+    stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+    return re.sub(r"[^\w.+-]+", "_", stem) or "data"
 
 
 @dataclass(frozen=True)
@@ -103,7 +123,7 @@ class SourceConfig:
     hub: HubConfig | None = None
     format: Format = "auto"
     where: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
-    leave_out: tuple[Literal["empty_text", "empty_label", "damaged_text"], ...] = ()
+    leave_out: tuple[Fault, ...] = ()
     added_to_train: tuple[FileEntry, ...] = ()
 
     def __post_init__(self) -> None:

@@ -109,6 +109,25 @@ def to_mapping(value: Any) -> Any:
     return value
 
 
+def to_short_mapping(value: Any) -> Any:
+    """Return what `to_mapping` does, without the fields that hold their defaults: the lines of a YAML by hand."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: to_short_mapping(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) != _default(field)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): to_short_mapping(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_short_mapping(item) for item in value]
+    return value
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+
+
 def from_mapping(structure: type[Structure], mapping: Any, where: str) -> Structure:
     """Build the dataclass `structure` from a plain mapping.
 

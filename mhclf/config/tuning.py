@@ -1,7 +1,7 @@
 """Search spaces: which settings of a run are varied, and how far."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ _FIXED = (
     "audit",
     "test",
     "report",
+    "columns",
+    "mask_identifiers",
     "split_seed",
     "fold",
     "protocol",
@@ -116,7 +118,13 @@ def _full_key(key: str, where: str) -> str:
         return key if key in known else ending[0]
     if len(ending) > 1:
         raise ConfigError(f"{where}: '{key}' may be {' or '.join(ending)}. Write it in full.")
-    raise ConfigError(f"{where}: '{key}' is no setting of a run.{nearest(key, known)}")
+    raise ConfigError(f"{where}: '{key}' is no setting of a run.{_nearest_setting(key, known)}")
+
+
+def _nearest_setting(key: str, known: Sequence[str]) -> str:
+    """Return ' Did you mean ...?' for the nearest full name, or the nearest last word where no point is given."""
+    last = [name.rpartition(".")[2] for name in known]
+    return nearest(key, known) if "." in key else nearest(key, last) or nearest(key, known)
 
 
 def _dimension(key: str, value: Any, where: str) -> Dimension:

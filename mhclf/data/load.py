@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from mhclf.config.columns import GivenColumns
 from mhclf.config.dataset import DatasetConfig
 from mhclf.data.answers import label_of_answer, published_label
 from mhclf.data.cells import (
@@ -35,13 +36,14 @@ def load_table(
     split_seed: int | None = None,
     fold: int | None = None,
     sidecars: bool = True,
+    columns: GivenColumns | None = None,
 ) -> PostTable:
-    """Load a data set by name or YAML path, ready for training.
+    """Load a data set by name or path, ready for training.
 
     Parameters
     ----------
     name : str
-        `demo`, `dreaddit`, ... or the path of a YAML file.
+        `demo`, `dreaddit`, ... or the path of a YAML, or of a data file whose columns are then guessed.
     data_root : str, optional
         Folder of the data files; `$MHCLF_DATA`, then `./data`, when empty.
     mask : bool
@@ -50,6 +52,8 @@ def load_table(
         Replace the YAML's `splits.seed` and `splits.fold`.
     sidecars : bool
         Read the YAML's group and split files, and split; turned off where such a file is being made.
+    columns : GivenColumns, optional
+        Columns of a data file that are not guessed.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def load_table(
     ConfigError, DataError
         With file, row and column.
     """
-    located = find_dataset(name)
+    located = find_dataset(name, columns)
     config = located.config
     table = build_table(config, read_rows(located, data_root), mask)
     if not sidecars:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mhclf.config.columns import GivenColumns
 from mhclf.config.dataset import DatasetConfig
-from mhclf.config.source import FileConfig
-from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.source import TABLE_ENDINGS, FileConfig, is_table_file
+from mhclf.config.structure import from_mapping, read_yaml, to_short_mapping, write_yaml
 from mhclf.data.fetch import fetch_file
 from mhclf.errors import ConfigError, DataError
-from mhclf.registry import nearest
+from mhclf.registry import mistyped, nearest
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -29,28 +30,60 @@ def dataset_names() -> list[str]:
 
 @dataclass(frozen=True)
 class LocatedDataset:
-    """A parsed YAML with the path it came from."""
+    """A data set's configuration with the path of its YAML, or of the data file out of which it was guessed.
+
+    `guessed` says for a data file what was guessed and why, a sentence each.
+    """
 
     config: DatasetConfig
     path: Path
+    guessed: tuple[str, ...] = ()
+
+    def account(self) -> str:
+        """Return what to tell a user about a data file: the guesses and the YAML that says the same; '' for a YAML."""
+        if not self.guessed:
+            return ""
+        lines = [f"{self.path}: no YAML is given, so this is guessed:", *(f"  {reason}" for reason in self.guessed)]
+        yaml = "".join(f"  {line}\n" for line in dataset_yaml(self.config).splitlines())
+        keep = (
+            f"To change it, put these lines into a YAML beside {self.path.name} (a run folder has them: dataset.yaml)"
+        )
+        return "\n".join(lines) + f"\n{keep}:\n{yaml}"
 
 
-def find_dataset(name: str) -> LocatedDataset:
-    """Read the YAML of a data set given by name or by path.
+def dataset_yaml(config: DatasetConfig) -> str:
+    """Return the YAML of a data set, without the keys that hold their defaults."""
+    return write_yaml(to_short_mapping(config))
+
+
+def find_dataset(name: str, columns: GivenColumns | None = None) -> LocatedDataset:
+    """Read the YAML of a data set given by name or by path, or guess it for the path of a data file.
+
+    Parameters
+    ----------
+    name : str
+        `demo`, `dreaddit`, ...; or the path of a YAML, or of a csv, tsv, json, jsonl, parquet or xlsx file.
+    columns : GivenColumns, optional
+        Columns of a data file that are not guessed.
 
     Raises
     ------
     ConfigError
         If there is no such name or file, or the YAML is wrong.
+    DataError
+        If a data file cannot be read, or its columns cannot be guessed.
     """
     path = Path(name)
+    if is_table_file(name):
+        return _guessed(path, columns)
     if path.suffix not in (".yaml", ".yml"):
         path = config_folder() / f"{name}.yaml"
         if name not in dataset_names():
             known = dataset_names()
             raise ConfigError(
                 f"data: no data set is called '{name}'.{nearest(name, known)} "
-                f"Known: {', '.join(known)}. For your own, give the path of its YAML file."
+                f"Known: {', '.join(known)}. For your own, give the path of its YAML or of its data file "
+                f"({', '.join(TABLE_ENDINGS)})."
             )
     mapping = _with_extends(path)
     try:
@@ -59,6 +92,27 @@ def find_dataset(name: str) -> LocatedDataset:
         if str(path) in str(error):
             raise
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _guessed(path: Path, columns: GivenColumns | None) -> LocatedDataset:
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
+        meant = mistyped(path.name, beside)
+        hint = f" Did you mean '{meant}'?" if meant else ""
+        raise ConfigError(f"data: there is no file '{path}'.{hint} Check the path.")
+    # Tables are read by pandas, which the doors load after their options.
+    from mhclf.data.guess import guess_dataset
+    from mhclf.data.readers import read_table
+
+    frame = read_table(path)
+    if frame.empty:
+        raise DataError(f"{path}: has a header but no rows.")
+    found = guess_dataset(frame, str(path), columns)
+    return LocatedDataset(found.config, path, found.reasons)
 
 
 def _with_extends(path: Path, depth: int = 0) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from mhclf.config.run import short_name
 from mhclf.errors import ConfigError, MissingDependencyError
 from mhclf.models.encoder import quiet_transformers
 from mhclf.models.weights import file_sha256, verify
+from mhclf.registry import mistyped
 
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 EMBEDDED = ("smollm2",)
@@ -115,6 +116,11 @@ def _locate(name: str) -> tuple[str, str]:
         return str(path), ""
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or path.exists():
         raise ConfigError(f"model: '{name}' is no folder. Built-in names: {', '.join(EMBEDDED)}.")
+    if meant := mistyped(name, EMBEDDED):
+        raise ConfigError(
+            f"model: '{name}' is no built-in name. Did you mean '{meant}'? A hub name that looks so is written with "
+            "its owner, as OWNER/NAME."
+        )
     return name, ""
 
 

@@ -249,7 +249,7 @@ def load_joint(folder: str | Path, decoder: str = "") -> JointModel:
 
 def _without_experts(config: JointConfig) -> JointConfig:
     """Return the settings of a run that leaves out the posts of the sets under `explanation.keep_out`."""
-    dataset = find_dataset(config.data).config
+    dataset = find_dataset(config.data, config.columns).config
     kept_out = sets_kept_out(dataset, config.explanation.keep_out)
     for name in kept_out:
         kept = load_table(name, data_root=config.data_root, mask=config.mask)

@@ -9,6 +9,7 @@ from pathlib import Path
 from mhclf.config.places import cache_folder
 from mhclf.config.run import short_name
 from mhclf.errors import ConfigError, RunError
+from mhclf.registry import mistyped
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
@@ -66,6 +67,12 @@ def resolve_encoder(name: str) -> EncoderSource:
         return EncoderSource(short_name(str(path.resolve())), str(path), True, sha256)
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or path.exists():
         raise ConfigError(f"encoder: '{name}' is no folder. Built-in names: {', '.join(EMBEDDED)}.")
+    # Asking the hub for it takes a minute where the hub is out of reach.
+    if meant := mistyped(name, EMBEDDED):
+        raise ConfigError(
+            f"encoder: '{name}' is no built-in name. Did you mean '{meant}'? A hub name that looks so is written with "
+            "its owner, as OWNER/NAME."
+        )
     return EncoderSource(short_name(name), name, False)
 
 

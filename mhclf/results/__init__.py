@@ -13,6 +13,7 @@ from mhclf.results.tables import (
     format_interval,
     format_mean_sd,
     to_csv,
+    to_html,
     to_latex,
     to_markdown,
     to_rich,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mhclf.results.pages import render_page
     from mhclf.results.report import write_report
     from mhclf.results.runfolder import RunFiles, read_run
+    from mhclf.results.several_runs import runs_table
 
 __all__ = [
     "Column",
@@ -38,7 +40,9 @@ __all__ = [
     "read_records",
     "read_run",
     "render_page",
+    "runs_table",
     "to_csv",
+    "to_html",
     "to_latex",
     "to_markdown",
     "to_rich",
@@ -52,6 +56,7 @@ _HOMES = {
     "draw_run_figures": "mhclf.results.figures",
     "read_run": "mhclf.results.runfolder",
     "render_page": "mhclf.results.pages",
+    "runs_table": "mhclf.results.several_runs",
     "write_comparison": "mhclf.results.compare",
     "write_model_card": "mhclf.results.card",
     "write_report": "mhclf.results.report",

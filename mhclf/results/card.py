@@ -40,6 +40,16 @@ _AVERAGES = {"macro_f1": "macro", "weighted_f1": "weighted", "micro_f1": "micro"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _PATHS = re.compile(r"(^|[._])(out|root|path|dir|folder|file)s?$|(^|_)data_root$")
 _FEW = 30
+_INTENDED = (
+    "For research on text classification and on explanations of it: comparing methods, studying errors, checking what "
+    "a model goes by. A label says what annotators would write beside a text, not what state its author is in."
+)
+_OUT_OF_SCOPE = (
+    "- It is not a diagnostic device and was not assessed as one.\n"
+    "- Do not use it for decisions about individuals, to rank people, or to start or withhold help.\n"
+    "- Do not use it to watch people, or on texts of people who would not expect it.\n"
+    "- No clinical, crisis or moderation use: nothing here says how it errs there."
+)
 
 
 def write_model_card(folder: str | os.PathLike[str]) -> Path:
@@ -64,7 +74,8 @@ def write_model_card(folder: str | os.PathLike[str]) -> Path:
     run = read_run(folder)
     sections = [
         ("", _opening(run)),
-        ("Intended use", _intended_use()),
+        ("Intended use", _INTENDED),
+        ("Out-of-scope use", _OUT_OF_SCOPE),
         ("How to load it", _loading(run)),
         ("Data", _data(run)),
         ("Training", _training(run)),
@@ -122,16 +133,6 @@ def _opening(run: RunFiles) -> str:
     return (
         f"# {title}: {method}\n\nA {manifest.task} text classifier trained with the method {method}{on}. "
         f"It gives a probability to each of {len(manifest.labels)} labels: {labels}."
-    )
-
-
-def _intended_use() -> str:
-    """Return what the model is for and what it is not for."""
-    return (
-        "For research on text classification and on explanations of it.\n\n"
-        "- It is not a diagnostic device and was not assessed as one.\n"
-        "- Do not use it for decisions about individuals, to rank people, or to start or withhold help.\n"
-        "- A label says what annotators would write beside a text, not what state its author is in."
     )
 
 
@@ -222,6 +223,11 @@ def _limits(run: RunFiles) -> str:
         limits.append(f"Fewer than {_FEW} {run.split} posts, so these labels have uncertain numbers: {', '.join(few)}.")
     if record is not None and record.value is not None and record.ci_low is None:
         limits.append("No interval was computed for the headline number.")
+    if _linear(run):
+        limits.append(
+            "The model's vocabulary, `model/linear.json`, holds words and pairs of words that stand in two or more "
+            "training posts; names that people use may be among them."
+        )
     if run.split != "test":
         limits.append("The test set was not opened; the numbers are those of the validation split.")
     return "\n".join(f"- {limit}" for limit in limits)

@@ -56,6 +56,17 @@ class PartialOutput:
         except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise RunError(f"{self.output}: cannot be written ({error.strerror}). Change --output.") from error
 
+    def refuse_existing(self) -> None:
+        """Refuse an output that stands there and is none of a process that was stopped.
+
+        Raises
+        ------
+        ConfigError
+            If there is such a file.
+        """
+        if self.output.exists() and not self._record.exists():
+            raise ConfigError(f"{self.output}: exists. Give --overwrite to replace it, or another --output.")
+
     def begin(self, header: bytes, overwrite: bool = False) -> int:
         """Start afresh, or cut back what a killed process left; returns the rows that are done.
 
@@ -71,8 +82,7 @@ class PartialOutput:
                 path.unlink(missing_ok=True)
         record = self._read()
         if record is None:
-            if self.output.exists():
-                raise ConfigError(f"{self.output}: exists. Give --overwrite to replace it, or another --output.")
+            self.refuse_existing()
             for path, content in zip(self._parts, (header, b""), strict=True):
                 path.write_bytes(content)
             self._sizes = [len(header), 0]

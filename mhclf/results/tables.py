@@ -1,6 +1,7 @@
 """A table as data, written as Markdown, CSV, LaTeX or for the console; same input, same bytes."""
 
 import csv
+import html
 import io
 import math
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from mhclf.errors import DataError
 from mhclf.results.escape import escape_latex, escape_markdown, guard_formula, plain
 
 Cell = str | int | float | None
+Direction = Literal["higher", "lower"] | None
 
 
 class Strong(str):
@@ -48,7 +50,7 @@ class Column:
 
     name: str
     align: Literal["left", "right", "center"] = "left"
-    direction: Literal["higher", "lower"] | None = None
+    direction: Direction = None
     digits: int = 3
     width: float | None = None
 
@@ -89,6 +91,10 @@ class Table:
         """Return the cells as text, numbers rounded to their column's digits, nothing escaped."""
         return [[_format(cell, column) for cell, column in zip(row, self.columns, strict=True)] for row in self.rows]
 
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        return to_html(self)
+
 
 def format_number(value: float | None, digits: int = 3) -> str:
     """Return `value` with `digits` decimals; a dash for None, NaN and infinities, never `-0.000`."""
@@ -122,6 +128,20 @@ def to_markdown(table: Table) -> str:
     if table.notes:
         lines += ["", *(f"- {escape_markdown(note)}" for note in table.notes)]
     return "\n".join(lines) + "\n"
+
+
+def to_html(table: Table) -> str:
+    """Return the table as HTML without any style sheet; everything in it is escaped."""
+    heads = [
+        f'<th style="text-align:{column.align}">{html.escape(plain(column.heading))}</th>' for column in table.columns
+    ]
+    caption = f"<caption>{html.escape(plain(table.title))}</caption>" if table.title else ""
+    lines = [f"<table>{caption}<thead><tr>{''.join(heads)}</tr></thead><tbody>"]
+    for row in table.formatted():
+        cells = zip(row, table.columns, strict=True)
+        lines.append(f"<tr>{''.join(_html_cell(text, column) for text, column in cells)}</tr>")
+    notes = [f"<br><small>{html.escape(plain(note))}</small>" for note in table.notes]
+    return "\n".join([*lines, "</tbody></table>", *notes])
 
 
 def to_csv(table: Table) -> str:
@@ -224,6 +244,11 @@ def _markdown_cell(text: str) -> str:
     escaped = escape_markdown(text)
     escaped = escaped[1:] if escaped.startswith("\\-") else escaped
     return f"**{escaped}**" if isinstance(text, Strong) else escaped
+
+
+def _html_cell(text: str, column: Column) -> str:
+    shown = html.escape(plain(text))
+    return f'<td style="text-align:{column.align}">{f"<b>{shown}</b>" if isinstance(text, Strong) else shown}</td>'
 
 
 def _latex_cell(text: str) -> str:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.accelerators import AcceleratorRegistry
+from lightning.pytorch.strategies import StrategyRegistry
 
 from mhclf.config.run import RunConfig
 from mhclf.config.training import TrainerConfig
 from mhclf.errors import ConfigError
+from mhclf.registry import nearest
 
 _PACKAGES = ("mhclf", "torch", "transformers", "lightning", "scikit-learn", "numpy", "pandas", "tokenizers", "ftfy")
 _EAGER_LENGTH = 160
@@ -46,7 +49,16 @@ def uses_gpu(config: TrainerConfig) -> bool:
 
 
 def check_accelerator(config: TrainerConfig) -> None:
-    """Refuse a GPU that is not there."""
+    """Refuse a GPU that is not there, and names that Lightning does not know."""
+    for key, name, known in (
+        ("accelerator", config.accelerator, ["auto", "gpu", *AcceleratorRegistry.available_accelerators()]),
+        ("strategy", config.strategy, ["auto", *StrategyRegistry.available_strategies()]),
+    ):
+        if name not in known:
+            raise ConfigError(
+                f"trainer: {key}: '{name}' is none that Lightning knows.{nearest(name, known)} "
+                f"Known: {', '.join(sorted(known))}."
+            )
     if config.accelerator in {"gpu", "cuda"} and not torch.cuda.is_available():
         raise ConfigError("trainer: accelerator: no GPU is visible to torch here. Use --trainer.accelerator cpu.")
 

@@ -1,18 +1,17 @@
 """How a cell of a suite failed, in words that hold no post: kind, message, place in the code."""
 
 import json
-import re
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from mhclf.config.tracebacks import without_quotes
 from mhclf.errors import MhclfError
 from mhclf.results.files import write_text
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_LONGEST = 300
 
 Value = TypeVar("Value")
 
@@ -49,18 +48,6 @@ def attempt(work: Callable[[], Value]) -> "Value | Failure":
     # The rest of a suite goes on, whatever ended one cell.
     except Exception as error:
         return Failure(type(error).__name__, without_quotes(str(error)), _place(error))
-
-
-def without_quotes(message: str) -> str:
-    """Return the first line of a message, with everything between its first and last quote left out."""
-    first = message.strip().splitlines()[0] if message.strip() else ""
-    # A value may hold quotes itself, or the end of a quoted value may lie in a later line.
-    found = re.search("[\"'`‘“]", first)
-    if found:
-        end = max(first.rfind(sign) for sign in "\"'`’”")
-        closed = end > found.start() and len(message.strip().splitlines()) == 1
-        first = first[: found.start()] + "'...'" + (first[end + 1 :] if closed else "")
-    return first if len(first) <= _LONGEST else first[:_LONGEST] + "..."
 
 
 def _place(error: Exception) -> str:

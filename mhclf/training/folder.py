@@ -18,7 +18,7 @@ from mhclf.errors import ConfigError, RunError
 from mhclf.models.weights import EncoderSource
 from mhclf.results.files import write_text
 
-_NOT_HASHED = ("out", "data_root", "report")
+_NOT_HASHED = ("out", "data_root", "report", "mask_identifiers", "columns")
 _DEFAULTS = 1
 """Raise this when a default of `RunConfig` changes, or what a setting means."""
 

@@ -16,7 +16,8 @@ from mhclf.training.run import checked_source, folder_of, lacks_report, prepare_
 
 CellState = Literal["complete", "begun", "missing", "refused"]
 
-_DATA_KEYS = ("data", "data_root", "mask", "split_seed", "fold", "audit", "subset", "limit", "protocol", "auxiliary")
+_DATA_KEYS = ("data", "data_root", "mask", "split_seed", "fold", "audit", "subset", "limit", "protocol", "auxiliary",
+              "columns")  # fmt: skip
 """The settings on which the rows of a run depend."""
 
 

@@ -13,10 +13,13 @@ import torch
 
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
+from mhclf.config.source import is_table_file
 from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, survey
 from mhclf.data.audit.reading import read_share
 from mhclf.data.load import load_table
+from mhclf.data.locate import dataset_yaml
 from mhclf.data.manifest import build_manifest, data_hash
+from mhclf.data.shown import mask_shown
 from mhclf.data.splits import assign_splits
 from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
@@ -28,6 +31,7 @@ from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
 from mhclf.registry import nearest
 from mhclf.results.derived import derived_records
+from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.checks import check_data, check_settings
 from mhclf.training.environment import (
@@ -81,6 +85,7 @@ def prepare_data(config: RunConfig) -> PreparedData:
         mask=config.mask,
         split_seed=config.split_seed,
         fold=config.fold,
+        columns=config.columns,
     )
     HEADS.get(table.config.task)
     known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
@@ -166,8 +171,8 @@ def run(config: RunConfig, overwrite: bool = False, extension: Extension | None 
         if overwrite:
             _clear(folder)
         if folder.complete:
-            if lacks_report(config, folder):
-                _draw(folder, data.table)
+            if lacks_report(config, folder) or config.mask_identifiers:
+                _draw(folder, data.table, config.mask_identifiers)
             logger.info("%s is complete; --overwrite starts it afresh.", folder.path)
             return RunOutcome(folder.path, _records(folder), was_complete=True)
         records = _carry_out(config, source, data, folder, extension)
@@ -265,6 +270,8 @@ def _carry_out(
     max_length = int(config.max_length or data.table.config.max_length)
     attention = resolve_attention(config, max_length)
     folder.write_config(config)
+    if is_table_file(config.data):
+        write_text(folder.path / "dataset.yaml", dataset_yaml(data.table.config))
     folder.write_json("environment.json", describe_environment(resolve_precision(config.trainer), attention))
     folder.write_json("data_manifest.json", _with_survey(data, source, config))
 
@@ -308,7 +315,7 @@ def _carry_out(
     records += _baseline_records(data.table, evaluated, identity)
     write_records(folder.path / "results.jsonl", records)
     if config.report:
-        _draw(folder, data.table)
+        _draw(folder, data.table, config.mask_identifiers)
     if not config.trainer.keep_checkpoints:
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     note_time("complete")
@@ -399,12 +406,13 @@ def _baseline_records(
     return records
 
 
-def _draw(folder: RunFolder, table: PostTable) -> None:
+def _draw(folder: RunFolder, table: PostTable, masked: bool) -> None:
     # Plotting libraries load only when a run has something to draw.
     from mhclf.results import draw_run_figures, write_model_card, write_report
 
     draw_run_figures(folder.path)
-    write_report(folder.path, dict(zip(table.frame["id"], table.texts, strict=True)))
+    texts = map(mask_shown, table.texts) if masked else table.texts
+    write_report(folder.path, dict(zip(table.frame["id"], texts, strict=True)))
     write_model_card(folder.path)
 
 

@@ -1,5 +1,6 @@
 """Reading a finished run back: its predictions, and the trained model ready for new posts."""
 
+import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,10 @@ from mhclf.models.linear import LinearModel
 from mhclf.models.network import ClassifierNetwork
 from mhclf.models.weights import file_sha256
 from mhclf.results.derived import read_thresholds
+from mhclf.results.escape import plain
+from mhclf.results.runfolder import read_run
+from mhclf.results.summary import results_table
+from mhclf.results.tables import to_html
 from mhclf.training.model_folder import load_linear_folder, load_network_folder
 from mhclf.training.predict import Precision, Scored, predict_network
 
@@ -229,6 +234,12 @@ class Run:
     def __repr__(self) -> str:
         labels = ", ".join(self.labels)
         return f"Run({self.config.method} on {self.config.data}, seed {self.config.seed}, labels: {labels})"
+
+    def _repr_html_(self) -> str:
+        """Return what the run is and its numbers, for notebooks; everything is escaped."""
+        shown = f"<p><b>{html.escape(plain(self.folder.name))}</b><br>{html.escape(plain(repr(self)))}</p>"
+        files = (self.folder / name for name in ("results.jsonl", "data_manifest.json"))
+        return shown + to_html(results_table(read_run(self.folder))) if all(map(Path.is_file, files)) else shown
 
 
 def load_run(folder: str | Path) -> Run:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mhclf.data.large.lenient import LenientRow, RowColumns, choose_columns, column_names, read_leniently
+from mhclf.data.shown import mask_shown
 from mhclf.errors import ConfigError
 from mhclf.results.partial import PartialOutput
 from mhclf.results.scored import ScoreColumns, ScoredRows, score_format
@@ -36,7 +37,9 @@ class ScoringConfig:
     keep : tuple of str
         Columns of the input that the output repeats: the only way in which a post's text gets into it.
     mask : bool, optional
-        Mask identifiers; as in training where it is empty.
+        Mask identifiers in what the model reads; as in training where it is empty.
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers in the kept columns.
     batch_size : int, optional
         Posts in a batch; as in training where it is empty.
     limit : int, optional
@@ -54,6 +57,7 @@ class ScoringConfig:
     context_column: str | None = None
     keep: tuple[str, ...] = ()
     mask: bool | None = None
+    mask_identifiers: bool = False
     batch_size: int | None = None
     limit: int | None = None
     encoding: str = "utf-8"
@@ -111,12 +115,15 @@ class BlockJob:
     columns : RowColumns
     mask : bool
     batch_size : int, optional
+    mask_identifiers : bool
+        Of the kept columns.
     """
 
     output: Path
     columns: RowColumns
     mask: bool
     batch_size: int | None = None
+    mask_identifiers: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ def score_block(run: Run, job: BlockJob, block: Block) -> ScoredBlock:
         run = replace(run, config=replace(run.config, batch=replace(run.config.batch, size=job.batch_size)))
     form = score_format(job.output)
     broken = [row for row in block if row.problem]
-    content = form.rows(_shape(run, job.columns), _score(run, block, job.columns, job.mask))
+    content = form.rows(_shape(run, job.columns), _score(run, block, job))
     return ScoredBlock(content, _problem_lines(broken), len(block), len(broken), block[-1].share)
 
 
@@ -209,7 +216,7 @@ def score_file(
         done = partial.begin(form.header(shape), config.overwrite)
         if not partial.complete:
             rows = read_leniently(config.input, columns, config.encoding)
-            job = BlockJob(config.output, columns, mask, config.batch_size)
+            job = BlockJob(config.output, columns, mask, config.batch_size, config.mask_identifiers)
             for block in engine(run, job, _pieces(islice(rows, done, config.limit))):
                 partial.append(block.content, block.problems, block.rows, block.broken)
                 on_piece(ScoringProgress(partial.rows, partial.broken, block.share))
@@ -235,6 +242,7 @@ def _binding(run: Run, config: ScoringConfig, columns: RowColumns, mask: bool) -
         "mask setting": mask,
         "limit": config.limit,
         "encoding": config.encoding,
+        **({"masked identifiers": "in kept columns"} if config.mask_identifiers else {}),
     }
 
 
@@ -251,7 +259,8 @@ def _pieces(rows: Iterator[LenientRow]) -> Iterator[list[LenientRow]]:
         yield piece
 
 
-def _score(run: Run, piece: Sequence[LenientRow], columns: RowColumns, mask: bool) -> ScoredRows:
+def _score(run: Run, piece: Sequence[LenientRow], job: BlockJob) -> ScoredRows:
+    columns, mask = job.columns, job.mask
     good = [place for place, row in enumerate(piece) if not row.problem]
     texts = run.prepare([piece[place].text for place in good], mask)
     contexts = run.prepare([piece[place].context for place in good], mask) if columns.context else None
@@ -265,6 +274,8 @@ def _score(run: Run, piece: Sequence[LenientRow], columns: RowColumns, mask: boo
         for place, name in zip(good, run.named(probability[good]), strict=True):
             predictions[place] = name
     ids, kept = [row.identifier for row in piece], [row.kept for row in piece]
+    if job.mask_identifiers:
+        kept = [tuple(mask_shown(cell) if isinstance(cell, str) else cell for cell in cells) for cells in kept]
     return ScoredRows(ids, kept, predictions, probability, abstention)
 
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mhclf.config.joint import read_run_config
+from mhclf.data.shown import mask_shown
 from mhclf.errors import DataError, RunError
 from mhclf.training.run import prepare_data
 
 
-def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, str]:
+def texts_of_run(folder: str | Path, data_root: str | None = None, mask_identifiers: bool = False) -> dict[str, str]:
     """Return post id -> text, as the run read it.
 
     Parameters
@@ -18,6 +19,8 @@ def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, 
         The run folder.
     data_root : str, optional
         Folder of the data files; by default the one that the run's settings name.
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers; also where the run's settings say so.
 
     Raises
     ------
@@ -35,4 +38,6 @@ def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, 
     expected = json.loads((path / "data_manifest.json").read_text(encoding="utf-8"))["hashes"]["data"]
     if data.manifest["hashes"]["data"] != expected:
         raise DataError(f"{config.data}: is no longer the data of {path}, so its texts may belong to other posts.")
-    return dict(zip(data.table.frame["id"].astype(str), data.table.texts, strict=True))
+    masked = mask_identifiers or config.mask_identifiers
+    texts = map(mask_shown, data.table.texts) if masked else data.table.texts
+    return dict(zip(data.table.frame["id"].astype(str), texts, strict=True))

@@ -20,6 +20,7 @@ from mhclf.data.table import SPLITS, PostTable
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.evaluation import classification_intervals, higher_is_better, metric_names, scores
 from mhclf.evaluation.label_map import NO_LABEL, OTHER, LabelMap, build_label_map, map_gold, map_probabilities
+from mhclf.registry import nearest
 from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.outcome import abstention_scores
@@ -89,7 +90,7 @@ def evaluate_on(
     repeats, nearly repeats, contains, or stands in.
     """
     if split not in SPLITS:
-        raise ConfigError(f"split: '{split}' is none of {', '.join(SPLITS)}.")
+        raise ConfigError(f"split: '{split}' is none of {', '.join(SPLITS)}.{nearest(split, SPLITS)}")
     run = load_run(run_folder)
     trained = _training_sides(run, data_root)
     target = load_table(data, data_root=data_root, mask=run.config.mask)

@@ -99,7 +99,7 @@ def tune(
     except ImportError as error:
         raise MissingDependencyError("tune: needs optuna. Run: pip install 'mhclf[scale]'") from error
     config = replace(config, test=False, report=False, trainer=replace(config.trainer, keep_checkpoints=False))
-    dataset = find_dataset(config.data).config
+    dataset = find_dataset(config.data, config.columns).config
     folder = _folder(config, space, dataset.name)
     with RunFolder(folder).locked():
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
@@ -149,6 +149,8 @@ def tune(
 def _folder(config: RunConfig, space: Sequence[Dimension], dataset: str) -> Path:
     """Return the folder of a search: another space or other settings are another search."""
     fixed = to_mapping(config) | {"out": "", "data_root": None}
+    # They change no score, and are younger than the first searches.
+    del fixed["columns"], fixed["mask_identifiers"]
     short = content_hash([fixed, to_mapping(tuple(space))])[:8]
     return Path(config.out) / "tune" / dataset / f"{config.method}-{short_name(config.encoder)}-{short}"
 

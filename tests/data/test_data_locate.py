@@ -66,7 +66,7 @@ def test_by_path(put):
 def test_an_unknown_name_lists_what_exists(name, near):
     assert refused(name) == (
         f"data: no data set is called '{name}'.{near} Known: {', '.join(dataset_names())}. "
-        "For your own, give the path of its YAML file."
+        "For your own, give the path of its YAML or of its data file (csv, tsv, json, jsonl, parquet, xlsx)."
     )
 
 

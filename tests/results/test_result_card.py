@@ -45,13 +45,15 @@ def test_front_matter_holds_the_numbers(tmp_path: Path, make_run: Builder) -> No
 def test_sections_and_exact_sentences(tmp_path: Path, make_run: Builder) -> None:
     text = write_model_card(make_run(tmp_path / "run")).read_text(encoding="utf-8")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
-        "Intended use", "How to load it", "Data", "Training", "Results", "Layers", "Limits", "Ethics",
-        "Citation",
+        "Intended use", "Out-of-scope use", "How to load it", "Data", "Training", "Results", "Layers", "Limits",
+        "Ethics", "Citation",
     ]  # fmt: skip
     for part in (
         "# Demonstration corpus: layer_attentive_supcon\n",
         "It is not a diagnostic device and was not assessed as one.",
         "Do not use it for decisions about individuals",
+        "No clinical, crisis or moderation use",
+        "For research on text classification",
         "| Macro-F1 ↑ | 0.712 [0.651, 0.770] | 0.123 [0.100, 0.150] | 0.651 [0.590, 0.710] | 60 |",
         "Macro-F1 on the 60 test posts is 0.712 (higher is better). The 95 % interval runs from 0.651 to",
         "| all posts | 240 | 30 | 60 |",
@@ -73,6 +75,7 @@ def test_the_linear_baseline_is_loaded_by_mhclf(tmp_path: Path, make_run: Builde
     text = write_model_card(make_run(tmp_path / "run", method="tfidf_lr", minimal=True)).read_text(encoding="utf-8")
     assert 'run = mhclf.load_run("path/to/this/folder")' in text
     assert "transformers" not in text
+    assert "The model's vocabulary, `model/linear.json`, holds words and pairs of words" in text
     assert "## Layers" not in text
 
 

@@ -23,7 +23,7 @@ _TRACE = re.compile(
 
 _NOT_AFTER = r"(?<![A-Za-z0-9@_./$€£¥:+#=&-])"
 _DOMAINS = "com|org|net|edu|gov|info|io|co|me|ly|be|gl|tv|gg|uk|us|ca|au|de|fr|nl|eu|cn|jp|in|ru|br"
-_WEB = re.compile(
+WEB = re.compile(
     rf"https?://[^\s/]|(?<![A-Za-z0-9])www\.[A-Za-z0-9-]+\.[A-Za-z]|"
     rf"(?<![A-Za-z0-9@.-])(?:[A-Za-z0-9-]{{1,63}}\.){{1,4}}(?:{_DOMAINS})/[A-Za-z0-9]",
     re.IGNORECASE,
@@ -34,7 +34,7 @@ _WEB = re.compile(
 #   (555) 234-5678, 1-555-234-5678       North America: area and exchange start with 2 to 9
 #   07700 900123, 020 7946 0958          with a leading 0, in two or three blocks
 #   13812345678                          Chinese mobile
-_PHONE = re.compile(
+PHONE = re.compile(
     rf"(?:{_NOT_AFTER}|(?<=[{CJK}]))(?:"
     r"(?:\+|00(?=[1-9]))(?=(?:[ ()./-]{0,2}\d){9,15}(?!\d))\d{1,3}(?:[ ()./-]{0,2}\d){6,14}"
     r"|(?:1[ .-]?)?(?:\([2-9]\d\d\)[ -]?|[2-9]\d\d(?P<sign>[ .-]?))[2-9]\d\d(?:(?(sign)(?P=sign)|[ .-]?))\d{4}"
@@ -100,8 +100,8 @@ def identifier_kinds(text: str) -> set[str]:
     for edit in edits:
         kinds.add(_MASK_KINDS[masked[edit.start + shift : edit.start + shift + edit.length]])
         shift += edit.length - (edit.end - edit.start)
-    if _WEB.search(text):
+    if WEB.search(text):
         kinds.add("web address")
-    if _PHONE.search(text):
+    if PHONE.search(text):
         kinds.add("phone number")
     return kinds
