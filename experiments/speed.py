@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mhclf.config.command_line import hyphened, run_door
+from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError, MhclfError
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _time(seconds: float) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PlainParser(__doc__)
     add = parser.add_argument
     add("--work", nargs="+", default=[], metavar="NAME", help="works to measure; all but `quality` when left out")
     add("--data", nargs="+", metavar="NAME", help="data sets; the real ones that are here, else the demo corpus")

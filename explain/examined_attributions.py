@@ -12,7 +12,7 @@ from explain.model import ExplainedModel, Target
 from explain.reading import read_posts
 from explain.sanity import CascadeStep, compare_runs, randomisation_cascade
 from explain.sensitivity import max_sensitivity
-from mhclf.evaluation.averages import average
+from mhclf.evaluation.averages import Average, average
 from mhclf.results.tables import Cell, Column, Table, format_interval, format_number
 
 GRADIENTS = ("saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "gradient_attention")
@@ -26,15 +26,14 @@ def agreement_of_methods(material: Material) -> Finding:
     few = material.few
     matrix = agreement_matrix(material.attributions, groups=few.groups)
     frame = matrix.frame()
-    kendall = frame[frame["measure"] == "kendall"].set_index(["first", "second"])
-    overlap = frame[frame["measure"] == "overlap"].set_index(["first", "second"])
     rows = tuple(
         (
             f"{first} / {second}".replace("_", " "),
-            *(_interval(measure.loc[(first, second)]) for measure in (kendall, overlap)),
-            format_number(matrix.pairs[first, second].chance),
+            _interval(found.kendall),
+            _interval(found.overlap),
+            format_number(found.chance),
         )
-        for first, second in matrix.pairs
+        for (first, second), found in matrix.pairs.items()
     )
     columns = (
         Column("methods"),
@@ -66,8 +65,8 @@ def _runs_beside(material: Material) -> Table:
                 (
                     f"{other.config.method}, seed {other.config.seed}",
                     method.replace("_", " "),
-                    format_interval(found.kendall.mean, found.kendall.low, found.kendall.high),
-                    format_interval(found.overlap.mean, found.overlap.low, found.overlap.high),
+                    _interval(found.kendall),
+                    _interval(found.overlap),
                 )
             )
     columns = (
@@ -121,7 +120,7 @@ def sensitivity(material: Material) -> Finding:
         if method in GRADIENTS:
             values = max_sensitivity(material.run, few.texts, method, targets, few.contexts, seed=material.seed)
             found = average(values, few.groups)
-            rows.append((method.replace("_", " "), format_interval(found.mean, found.low, found.high), found.n))
+            rows.append((method.replace("_", " "), _interval(found), found.n))
             kept.append((method, found.mean, found.low, found.high, found.n))
     columns = (Column("method"), Column("max-sensitivity", "right", "lower"), Column("n", "right"))
     notes = ("Norm of the largest change over the norm of the scores; word vectors move within 1 % of their sd.",)
@@ -154,7 +153,7 @@ def curves(material: Material) -> Finding:
             lines = np.array([getattr(measured[number], f"{kind}_curve") for number in kept])
             rows += [(method, kind, share, value) for share, value in zip(CURVE, lines.mean(axis=0), strict=True)]
             area = average(lines.mean(axis=1), groups)
-            cells.append(format_interval(area.mean, area.low, area.high))
+            cells.append(_interval(area))
         areas.append((*cells, len(kept)))
     frame = pd.DataFrame(rows, columns=["method", "curve", "share", "probability"])
     columns = (
@@ -175,8 +174,8 @@ def curves(material: Material) -> Finding:
     )
 
 
-def _interval(row: "pd.Series[float]") -> str:
-    return format_interval(float(row["mean"]), float(row["low"]), float(row["high"]))
+def _interval(found: Average) -> str:
+    return format_interval(found.mean, found.low, found.high)
 
 
 def _left(step: CascadeStep) -> str:

@@ -68,14 +68,14 @@ def layers(material: Material) -> Finding:
     metric = metrics_of(run.task)[0]
     whole, without = dropped[0], dropped[1:]
     frame = learnt.frame(posts.groups)
-    mean = {(row.layer, row.kind): row for row in frame.itertuples(index=False)}
+    mean = {(row["layer"], row["kind"]): row for row in frame.to_dict("records")}
     rows = []
     for name, drop, probe in zip(learnt.names, without, probes, strict=True):
         lost = drop.difference[metric]
         cells: list[Cell] = [name]
         for kind in ("weight", "contribution"):
             own = mean[name, kind]
-            cells.append(format_interval(float(own.mean), float(own.low), float(own.high)))
+            cells.append(format_interval(own["mean"], own["low"], own["high"]))
         cells += [
             format_interval(lost.difference, lost.ci_low, lost.ci_high),
             format_interval(drop.logit_change.mean, drop.logit_change.low, drop.logit_change.high),
@@ -117,7 +117,7 @@ def layers(material: Material) -> Finding:
 
 
 def _by_class(found: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...]) -> Table:
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (label, kind, *(float(value) for value in values))
         for label, pair in found.items()
         for kind, values in zip(("weight", "contribution"), pair, strict=True)
@@ -137,7 +137,7 @@ def geometry(material: Material) -> Finding:
         name: run_geometry(run, posts.texts, posts.gold, posts.groups, posts.contexts) for name, run in runs.items()
     }
     frame = beside(found)
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             str(row["measure"]),
             *(

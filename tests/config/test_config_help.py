@@ -19,8 +19,11 @@ from mhclf.registry import mistyped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOORS = [
-    *(("generate", word) for word in ("prompt", "tune", "joint", "eval", "suite")),
-    *((name,) for name in ("train", "audit", "tune", "pretrain", "evaluate", "predict", "explain", "benchmark")),
+    *(("generate", word) for word in ("prompt", "tune", "joint", "eval", "judge", "suite")),
+    *(
+        (name,)
+        for name in ("train", "audit", "tune", "pretrain", "evaluate", "predict", "explain", "benchmark", "speed")
+    ),
     ("explanation_metrics",),
     ("welldunn_replay",),
 ]
