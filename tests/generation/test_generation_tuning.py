@@ -256,6 +256,8 @@ def learnt_first(config: InstructionConfig, monkeypatch: pytest.MonkeyPatch) -> 
         return 0.0, {}
 
     monkeypatch.setattr(tuning, "_carry_out", keep)
+    # Nothing was tuned, so there is no model whose labels could be fitted.
+    monkeypatch.setattr(tuning, "_fit_labels", lambda *_: 0)
     tune(config)
     return found
 
