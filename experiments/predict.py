@@ -48,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
         mask=arguments.mask,
         mask_identifiers=arguments.mask_identifiers,
         batch_size=arguments.batch_size,
+        precision=arguments.precision,
         limit=arguments.limit,
         encoding=arguments.encoding,
         overwrite=arguments.overwrite,
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", metavar="NAME,...", help="columns that the output repeats (may hold text: you decide)")
     add("--mask", action=argparse.BooleanOptionalAction, help="mask identifiers; as in training when left out")
     add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in kept columns")
+    add("--precision", default="fp32", choices=["fp32", "bf16"], help="bf16 is faster where the processor has it")
     add("--batch-size", type=int, metavar="N", help="posts in a batch; as in training when left out")
     add("--limit", type=int, metavar="N", help="score only the first N rows")
     add("--encoding", default="utf-8", help="of a text file; 'mixed' is UTF-8 with single Windows-1252 bytes")

@@ -15,6 +15,7 @@ from mhclf.errors import ConfigError
 from mhclf.results.partial import PartialOutput
 from mhclf.results.scored import ScoreColumns, ScoredRows, score_format
 from mhclf.training.outcome import abstention_scores
+from mhclf.training.predict import Precision
 from mhclf.training.saved import Run, model_hash
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class ScoringConfig:
         Replace e-mail and web addresses, user names and phone numbers in the kept columns.
     batch_size : int, optional
         Posts in a batch; as in training where it is empty.
+    precision : {'fp32', 'bf16'}
+        bf16 multiplies in half precision: faster where the processor has it, and a little rounded.
     limit : int, optional
         Score only so many rows.
     encoding : str
@@ -59,6 +62,7 @@ class ScoringConfig:
     mask: bool | None = None
     mask_identifiers: bool = False
     batch_size: int | None = None
+    precision: Precision = "fp32"
     limit: int | None = None
     encoding: str = "utf-8"
     overwrite: bool = False
@@ -117,6 +121,7 @@ class BlockJob:
     batch_size : int, optional
     mask_identifiers : bool
         Of the kept columns.
+    precision : {'fp32', 'bf16'}
     """
 
     output: Path
@@ -124,6 +129,7 @@ class BlockJob:
     mask: bool
     batch_size: int | None = None
     mask_identifiers: bool = False
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -216,7 +222,7 @@ def score_file(
         done = partial.begin(form.header(shape), config.overwrite)
         if not partial.complete:
             rows = read_leniently(config.input, columns, config.encoding)
-            job = BlockJob(config.output, columns, mask, config.batch_size, config.mask_identifiers)
+            job = BlockJob(config.output, columns, mask, config.batch_size, config.mask_identifiers, config.precision)
             for block in engine(run, job, _pieces(islice(rows, done, config.limit))):
                 partial.append(block.content, block.problems, block.rows, block.broken)
                 on_piece(ScoringProgress(partial.rows, partial.broken, block.share))
@@ -243,6 +249,7 @@ def _binding(run: Run, config: ScoringConfig, columns: RowColumns, mask: bool) -
         "limit": config.limit,
         "encoding": config.encoding,
         **({"masked identifiers": "in kept columns"} if config.mask_identifiers else {}),
+        **({"precision": config.precision} if config.precision != "fp32" else {}),
     }
 
 
@@ -268,7 +275,7 @@ def _score(run: Run, piece: Sequence[LenientRow], job: BlockJob) -> ScoredRows:
     abstention = np.full(len(piece), np.nan)
     predictions: list[object] = [None] * len(piece)
     if good:
-        scored = run.score(texts, contexts)
+        scored = run.score(texts, contexts, job.precision)
         probability[good] = scored.probabilities
         abstention[good] = abstention_scores(run.task, probability[good], scored.reservation)
         for place, name in zip(good, run.named(probability[good]), strict=True):

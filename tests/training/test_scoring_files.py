@@ -82,6 +82,20 @@ def test_scores_are_those_of_the_run(folders, tmp_path, monkeypatch, name, endin
     assert not [text for text in POSTS if text.encode() in content]
 
 
+def test_half_precision_rounds_and_is_part_of_what_the_output_is_made_from(folders, tmp_path):
+    loaded = load_run(folders["neural"])
+    source = write_csv(tmp_path / "posts.csv", POSTS)
+    found = {}
+    for precision in ("fp32", "bf16"):
+        config = ScoringConfig(source, tmp_path / f"{precision}.csv", precision=precision)
+        score_file(loaded, config, lambda progress: None)
+        found[precision] = pd.read_csv(config.output)[[f"probability/{x}" for x in loaded.labels]].to_numpy()
+    np.testing.assert_allclose(found["fp32"], loaded.predict_proba(POSTS), atol=1e-6)
+    rounded = np.abs(found["bf16"] - found["fp32"]).max()
+    assert 1e-6 < rounded < 0.02
+    assert (found["bf16"].argmax(axis=1) == found["fp32"].argmax(axis=1)).all()
+
+
 def test_unmasked_on_request_and_with_context(folders, tmp_path):
     loaded = load_run(folders["neural"])
     raw = ["u/somebody hurts my knee", "u/somebody hurts my knee"]
