@@ -90,7 +90,16 @@ def door(name: str) -> ModuleType:
     return module
 
 
-PRINTS_CONFIG = {"train", "audit", "tune", "pretrain", "generate prompt", "generate tune", "generate joint"}
+PRINTS_CONFIG = {
+    "train",
+    "audit",
+    "tune",
+    "pretrain",
+    "generate prompt",
+    "generate tune",
+    "generate joint",
+    "generate judge",
+}
 """Doors that resolve all their settings with --print_config and stop."""
 
 

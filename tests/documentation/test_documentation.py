@@ -63,6 +63,7 @@ def demo_run(encoder_folder, tmp_path_factory):
 def runnable(code: str, demo_run: Path, encoder: Path) -> str:
     """Put what a reader has in the place of what is small here: the trained run, and the encoder of new models."""
     code = re.sub(r'"runs/demo/lara_supcon-minilm-seed\d-HASH"', repr(str(demo_run)), code)
+    code = code.replace('"runs/demo"', repr(str(demo_run.parent)))
     code = re.sub(r"TextClassifier\((?=method=\"lara)", f"TextClassifier(encoder={str(encoder)!r}, ", code)
     return code
 
