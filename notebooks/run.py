@@ -12,6 +12,7 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,14 +90,23 @@ def execute(path: Path) -> NotebookNode:
         If a cell fails; the message holds the cell and the traceback.
     """
     notebook = nbformat.read(path, as_version=4)
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisInterpreter())
-    resources = {"metadata": {"path": str(path.resolve().parent)}}
-    client = NotebookClient(notebook, km=manager, timeout=SECONDS, resources=resources, record_timing=False)
     others = os.environ.get("PYTHONPATH")
     folders = [str(HERE.parent), *(others.split(os.pathsep) if others else [])]
     # Spinning threads starve each other on shared cores; the doors say the same.
     own = {"PYTHONPATH": os.pathsep.join(folders), "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-    return client.execute(env=os.environ | own)
+    # tqdm asks for ipywidgets, which only bars would need.
+    own["PYTHONWARNINGS"] = "ignore:IProgress not found"
+    resources = {"metadata": {"path": str(path.resolve().parent)}}
+    with tempfile.TemporaryDirectory() as place:
+        manager = AsyncKernelManager(
+            kernel_name="python3",
+            kernel_spec_manager=_ThisInterpreter(),
+            connection_file=str(Path(place) / "kernel.json"),
+            # Files rather than ports, where the system has them: nobody else on the machine can listen.
+            transport="ipc" if os.name == "posix" else "tcp",
+        )
+        client = NotebookClient(notebook, km=manager, timeout=SECONDS, resources=resources, record_timing=False)
+        return client.execute(env=os.environ | own)
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
