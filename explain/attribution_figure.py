@@ -30,7 +30,7 @@ def attribution_figure(attributions: Sequence[Attribution], marked: Sequence[Spa
     attributions : sequence of Attribution
         Of one post, by several methods or for several labels; shades are shares of the largest score of each.
     marked : sequence of (start, end)
-        Character offsets of what an expert marked; it is underlined.
+        Character offsets of what a person marked as evidence; it is underlined.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def attribution_figure(attributions: Sequence[Attribution], marked: Sequence[Spa
     axes.set_ylim(high, 0)
     axes.set_axis_off()
     legend = "orange speaks for the label, blue against it; darker is stronger"
-    legend += "; underlined: marked by an expert" if marked else ""
+    legend += "; underlined: marked as evidence" if marked else ""
     axes.text(_MARGIN, _LINE, legend, color=DARK, fontsize=8.5, parse_math=False)
     for number, item in enumerate(attributions):
         top = _MARGIN + _LINE * 2.1 + number * block
