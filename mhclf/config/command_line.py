@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ import jsonargparse
 
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_yaml
-from mhclf.errors import ConfigError, MhclfError
+from mhclf.errors import ConfigError, MhclfError, disk_fault
 from mhclf.registry import nearest
 
 Settings = TypeVar("Settings")
@@ -244,11 +245,20 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
     # A door may have the name of the package that it calls: its own folder must not be searched for packages.
     own = Path(sys.argv[0]).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != own]
+    # A terminal or a file that takes ASCII alone shows a question mark in place of a dash.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = main(sys.argv[1:])
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    except OSError as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        print(f"error: {error.filename or 'a file'}: {fault}. Check the disk and permissions.", file=sys.stderr)
+        code = 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from what is done", file=sys.stderr)
         code = 130
