@@ -1,6 +1,8 @@
 """The front doors in processes that are born with everything imported: a start costs a fork, not an import of torch."""
 
 import contextlib
+import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -87,7 +89,7 @@ class WarmDoors:
         answer: int | None = json.loads(self._server.stdout.readline())
         return answer
 
-    def start(self, door: str, *arguments: object, first: str = "", environment: Mapping[str, str] = {}) -> Door:  # noqa: B006
+    def start(self, door: str, *arguments: object, first: str = "", environment: Mapping[str, str] = {}) -> Door:
         """Open a door (`train`, `predict` ...); `first` is Python that its process runs before it."""
         self._count += 1
         told = self._folder / f"door{self._count}"
@@ -97,7 +99,7 @@ class WarmDoors:
         assert pid is not None
         return Door(self, pid, told)
 
-    def run(self, door: str, *arguments: object, first: str = "", environment: Mapping[str, str] = {}) -> Ended:  # noqa: B006
+    def run(self, door: str, *arguments: object, first: str = "", environment: Mapping[str, str] = {}) -> Ended:
         """Open a door and wait for its end."""
         ended = self.start(door, *arguments, first=first, environment=environment).wait()
         assert ended is not None, "the door hangs"
@@ -111,8 +113,6 @@ class WarmDoors:
 
 
 def _serve() -> None:
-    import importlib
-
     sys.path.insert(0, str(REPOSITORY / "experiments"))
     doors = {name: importlib.import_module(name) for name in ("train", "predict", "benchmark", "generate")}
     doors |= {name: importlib.import_module(name) for name in ("evaluate", "audit")}
@@ -186,6 +186,4 @@ def _open_door(request: dict[str, object], doors: Mapping[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    import importlib.util
-
     _serve()
