@@ -1,5 +1,9 @@
 """The exceptions of the library: each says what was wrong, where, and what to do next."""
 
+import errno
+import os
+import re
+
 
 class MhclfError(Exception):
     """Base of every expected error; `exit_code` is what the front doors return for it."""
@@ -37,3 +41,25 @@ class RunError(MhclfError, RuntimeError):
 
 class MhclfWarning(UserWarning):
     """Base of our warnings, so that they can be filtered apart from those of other packages."""
+
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM})
+
+
+def disk_fault(error: BaseException) -> str | None:
+    """Return the system's words for a disk that is full, read-only, closed to us or broken.
+
+    Parameters
+    ----------
+    error : BaseException
+        An `OSError`, or one of a library in Rust that has the system's number in its message.
+
+    Returns
+    -------
+    str or None
+        None for any other error.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (found := re.search(r"\(os error (\d+)\)", str(error))):
+        number = int(found[1])
+    return os.strerror(number) if number in _DISK else None

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import os
 import sys
 import typing
@@ -17,7 +18,7 @@ from mhclf.config.parsers import ALL, COMPLETION, SHELLS, readable_error, short_
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, read_yaml, to_mapping, write_yaml
 from mhclf.config.tracebacks import traceback_without_values
-from mhclf.errors import ConfigError, MhclfError
+from mhclf.errors import ConfigError, MhclfError, disk_fault
 from mhclf.registry import nearest
 
 MAIN_OPTIONS = (
@@ -294,14 +295,21 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
     # A door may have the name of the package that it calls: its own folder must not be searched for packages.
     own = Path(sys.argv[0]).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != own]
+    # A terminal or a file that takes ASCII alone shows a question mark in place of a dash.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = main(sys.argv[1:])
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
-    # A traceback is for us; what it quotes may be a post.
     except Exception as error:
-        print(traceback_without_values(error), file=sys.stderr, end="")
+        fault = disk_fault(error) if isinstance(error, OSError) else None
+        if fault is not None:
+            print(f"error: {error.filename or 'a file'}: {fault}. Check the disk and permissions.", file=sys.stderr)
+        else:
+            # A traceback is for us; what it quotes may be a post.
+            print(traceback_without_values(error), file=sys.stderr, end="")
         code = 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from what is done", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from mhclf.errors import ConfigError, RunError
+from mhclf.errors import ConfigError, RunError, disk_fault
 from mhclf.results.files import write_text
 
 
@@ -55,6 +55,14 @@ class PartialOutput:
             raise RunError(f"{self.output}: another process writes it. Wait for it, or change --output.") from error
         except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise RunError(f"{self.output}: cannot be written ({error.strerror}). Change --output.") from error
+        except OSError as error:
+            fault = disk_fault(error)
+            if fault is None:
+                raise
+            raise RunError(
+                f"{self.output}: cannot be written ({fault}). Make room or change --output; the same command goes on "
+                "from what is done."
+            ) from error
 
     def refuse_existing(self) -> None:
         """Refuse an output that stands there and is none of a process that was stopped.

@@ -1,5 +1,6 @@
-"""Checkpoints: reading them safely, and going on from one."""
+"""Checkpoints: writing them whole, reading them safely, and going on from one."""
 
+import io
 import pickle
 import signal
 from pathlib import Path
@@ -7,10 +8,26 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 
 from mhclf.errors import MhclfError, RunError
+from mhclf.results.files import write_bytes
 from mhclf.training.folder import RunFolder
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it, so that a kill leaves the old one or the new one.
+
+    Lightning's own way goes through the system's temporary folder: where that is another disk, the last step is a
+    copy, which a kill cuts short.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write one checkpoint whole or not at all."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_bytes(Path(path), content.getvalue())
 
 
 class _TrainingStart(Callback):

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.data.manifest import content_hash
-from mhclf.errors import ConfigError, RunError
+from mhclf.errors import ConfigError, RunError, disk_fault
 from mhclf.models.weights import EncoderSource
 from mhclf.results.files import write_text
 
@@ -71,7 +72,7 @@ class RunFolder:
         Raises
         ------
         RunError
-            If another process holds it, or the folder cannot be written.
+            If another process holds it, or the folder cannot be written: at once, or because the disk fills up later.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -87,6 +88,14 @@ class RunFolder:
             ) from error
         except (FileExistsError, NotADirectoryError) as error:
             raise ConfigError(f"out: {self.path} cannot be made: a file is in the way. Change --out.") from error
+        except (OSError, SafetensorError) as error:
+            fault = disk_fault(error)
+            if fault is None:
+                raise
+            raise RunError(
+                f"{getattr(error, 'filename', None) or self.path}: cannot be written ({fault}). Make room or change "
+                "--out; the same command goes on from what is done."
+            ) from error
 
 
 def run_folder(

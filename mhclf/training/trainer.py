@@ -19,6 +19,7 @@ from mhclf.config.training import TrainerConfig
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 from mhclf.training.callbacks import TrainingLog
+from mhclf.training.checkpoints import WholeCheckpoints
 from mhclf.training.environment import resolve_precision
 from mhclf.training.folder import RunFolder
 
@@ -92,7 +93,10 @@ def build_trainer(
         "use_distributed_sampler": False,
     }
     check_options(config, ours)
-    return lightning.Trainer(**(ours | config.options))
+    # Strategies that share a model out write files of their own kind.
+    whole = config.strategy == "auto" or config.strategy.startswith("ddp")
+    plugins = {"plugins": [WholeCheckpoints()]} if whole else {}
+    return lightning.Trainer(**(plugins | ours | config.options))
 
 
 def precision(config: TrainerConfig) -> Literal["bf16-mixed", "32-true"]:

@@ -1,0 +1,145 @@
+"""Every file of a run folder damaged in every way: whoever reads it gives one expected error that says where."""
+
+import random
+import shutil
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from support import LINEAR
+
+from explain.run import explain_run, read_run_fidelity
+from mhclf.config.run import BatchConfig, RunConfig, TrainerConfig
+from mhclf.config.suite import PlannedCell
+from mhclf.errors import MhclfError
+from mhclf.results.card import write_model_card
+from mhclf.results.compare import read_runs
+from mhclf.results.report import write_report
+from mhclf.training.located import locate
+from mhclf.training.robustness import measure_robustness
+from mhclf.training.run import run
+from mhclf.training.saved import load_run, read_predictions
+from mhclf.training.suite_records import gather
+from mhclf.training.suite_work import complete_only
+from mhclf.training.texts import texts_of_run
+from mhclf.training.transfer import evaluate_on
+
+
+def flipped(content):
+    changed = bytearray(content)
+    draw = random.Random(7)
+    for _ in range(max(3, len(changed) // 200)):
+        changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
+    return bytes(changed)
+
+
+def write(make):
+    def damage(path):
+        path.write_bytes(make(path.read_bytes()))
+
+    return damage
+
+
+def another_table(path):
+    pd.DataFrame({"id": ["a"], "split": ["test"]}).to_parquet(path)
+
+
+def other_types(path):
+    if path.suffix != ".parquet":
+        return write(lambda content: content.replace(b'"', b"", 1))(path)
+    frame = pd.read_parquet(path)
+    frame.assign(**{column: "x" for column in frame.columns if column not in ("id", "split", "group")}).to_parquet(path)
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "empty": write(lambda content: b""),
+    "cut": write(lambda content: content[: len(content) // 2]),
+    "flipped": write(flipped),
+    "list": write(lambda content: b"[]\n"),
+    "null": write(lambda content: b"null\n"),
+    "number": write(lambda content: b"5\n"),
+    "mapping": write(lambda content: b"{}\n"),
+    "nested": write(lambda content: b"[" * 100_000),
+    "binary": write(lambda content: b"\xff\xfe\x00\x81" * 9),
+    "another table": another_table,
+    "other types": other_types,
+    "folder": a_folder,
+    "gone": lambda path: path.unlink(),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(marked, encoder_folder, tmp_path_factory):
+    """Return the configurations and folders of an explained linear run and of a neural one."""
+    base = RunConfig(
+        data=str(marked),
+        encoder=str(encoder_folder("bert")),
+        out=str(tmp_path_factory.mktemp("runs")),
+        report=False,
+        batch=BatchConfig(size=16),
+        trainer=TrainerConfig(epochs=1, accelerator="cpu", precision="fp32"),
+    )
+    linear = replace(base, **LINEAR)
+    configs = {"linear": linear, "network": base}
+    folders = {name: run(config).folder for name, config in configs.items()}
+    measure_robustness(folders["linear"], ["typos"], 0.1, 0)
+    explain_run(folders["linear"], ("occlusion",), 2, faithful=False)
+    return configs, folders
+
+
+def actions(config, folder, data):
+    """Return what reads a run folder, by name."""
+    cell = PlannedCell(config, "tfidf_lr")
+    return {
+        "load": lambda: load_run(folder),
+        "predictions": lambda: read_predictions(folder),
+        "transfer": lambda: evaluate_on(folder, data),
+        "noise": lambda: measure_robustness(folder, ["typos"], 0.1, 0),
+        "explain": lambda: explain_run(folder, ("occlusion",), 2, faithful=False),
+        "fidelity": lambda: read_run_fidelity(folder),
+        "texts": lambda: texts_of_run(folder),
+        "report": lambda: write_report(folder, {}),
+        "card": lambda: write_model_card(folder),
+        "compare": lambda: read_runs([folder, folder]),
+        "train": lambda: run(config),
+        "suite": lambda: gather(complete_only(locate([cell]))),
+    }
+
+
+def faults(config, folder, data):
+    """Return the actions that end with anything but a result or an expected error about the folder."""
+    found = {}
+    for name, action in actions(config, folder, data).items():
+        try:
+            action()
+        except MhclfError as error:
+            if str(folder) not in str(error):
+                found[name] = f"says not where: {error}"
+        except Exception as error:
+            found[name] = repr(error)[:200]
+    return found
+
+
+FILES = (
+    "config.yaml", "data_manifest.json", "environment.json", "status.json", "predictions.parquet", "results.jsonl",
+    "temperature.json", "model/linear.json", "model/linear.safetensors", "robustness/robustness.json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_damaged_file(runs, marked, tmp_path, file):
+    configs, folders = runs
+    found = {}
+    for name, damage in DAMAGES.items():
+        out = tmp_path / name
+        folder = out / "tiny" / folders["linear"].name
+        shutil.copytree(folders["linear"], folder)
+        damage(folder / file)
+        found[name] = faults(replace(configs["linear"], out=str(out)), folder, str(marked))
+        shutil.rmtree(out)
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
