@@ -304,8 +304,7 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except Exception as error:
-        fault = disk_fault(error) if isinstance(error, OSError) else None
-        if fault is not None:
+        if isinstance(error, OSError) and (fault := disk_fault(error)):
             print(f"error: {error.filename or 'a file'}: {fault}. Check the disk and permissions.", file=sys.stderr)
         else:
             # A traceback is for us; what it quotes may be a post.
