@@ -1,6 +1,5 @@
 """Looking into a trained run: which parts, from which files, written where."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from mhclf.results.files import write_text
 from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.style import save
 from mhclf.training.run import prepare_data
-from mhclf.training.saved import load_run
+from mhclf.training.saved import load_run, trained_hash
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +65,12 @@ def material_of(
     run = load_run(folder)
     config = run.config if data_root is None else replace(run.config, data_root=data_root)
     prepared = prepare_data(config)
-    own = _data_hash(folder)
+    own = trained_hash(folder)
     if prepared.manifest["hashes"]["data"] != own:
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
     others = []
     for path in beside:
-        if _data_hash(path) != own:
+        if trained_hash(path) != own:
             raise ConfigError(f"{path}: was trained on other data than {folder}. Give runs on the same data.")
         others.append(load_run(path))
     test = Posts.of(prepared.table.part("test"))
@@ -110,11 +109,3 @@ def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, 
         unfit=list(unfit.items()),
     )
     return write_text(folder / "examination.html", page)
-
-
-def _data_hash(folder: Path) -> str:
-    try:
-        manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
-        return str(manifest["hashes"]["data"])
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder}: is no finished run ({type(error).__name__}). Give a run folder.") from error

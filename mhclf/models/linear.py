@@ -92,7 +92,7 @@ def load_linear(folder: Path) -> LinearModel:
             arrays["weights"],
             arrays["bias"],
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, RecursionError) as error:
         raise RunError(f"{folder}: the saved linear model is missing or damaged. Train it again.") from error
 
 

@@ -33,7 +33,7 @@ def read_temperature(run: RunFiles) -> float | None:
         return None
     try:
         return float(json.loads(path.read_text(encoding="utf-8"))["value"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: is damaged ({type(error).__name__}). Run it again with --overwrite.") from error
 
 

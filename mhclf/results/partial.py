@@ -135,7 +135,7 @@ class PartialOutput:
                 raise ValueError
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise RunError(f"{self._record}: is damaged. Give --overwrite to start afresh.") from error
         return dict(record)
 

@@ -1,12 +1,12 @@
 """The texts of a run's posts, loaded again from the data set: a run folder holds none."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from mhclf.config.joint import read_run_config
 from mhclf.errors import DataError, RunError
 from mhclf.training.run import prepare_data
+from mhclf.training.saved import trained_hash
 
 
 def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, str]:
@@ -32,7 +32,6 @@ def texts_of_run(folder: str | Path, data_root: str | None = None) -> dict[str, 
             raise RunError(f"{path}: is no run folder (no {name}). Give the folder that training printed.")
     config = read_run_config(path / "config.yaml")
     data = prepare_data(replace(config, data_root=data_root or config.data_root))
-    expected = json.loads((path / "data_manifest.json").read_text(encoding="utf-8"))["hashes"]["data"]
-    if data.manifest["hashes"]["data"] != expected:
+    if data.manifest["hashes"]["data"] != trained_hash(path):
         raise DataError(f"{config.data}: is no longer the data of {path}, so its texts may belong to other posts.")
     return dict(zip(data.table.frame["id"].astype(str), data.table.texts, strict=True))

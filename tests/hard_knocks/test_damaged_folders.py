@@ -24,6 +24,8 @@ from mhclf.training.suite_work import complete_only
 from mhclf.training.texts import texts_of_run
 from mhclf.training.transfer import evaluate_on
 
+pytestmark = pytest.mark.filterwarnings("ignore::mhclf.errors.MhclfWarning")
+
 
 def flipped(content):
     changed = bytearray(content)
@@ -131,15 +133,26 @@ FILES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_one_damaged_file(runs, marked, tmp_path, file):
+def harmed(runs, data, out, file, damages):
+    """Return damage -> the actions that go wrong in a copy of the linear run with one damaged file."""
     configs, folders = runs
     found = {}
-    for name, damage in DAMAGES.items():
-        out = tmp_path / name
-        folder = out / "tiny" / folders["linear"].name
+    for name in damages:
+        folder = out / name / "tiny" / folders["linear"].name
         shutil.copytree(folders["linear"], folder)
-        damage(folder / file)
-        found[name] = faults(replace(configs["linear"], out=str(out)), folder, str(marked))
-        shutil.rmtree(out)
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+        DAMAGES[name](folder / file)
+        found[name] = faults(replace(configs["linear"], out=str(out / name)), folder, data)
+        shutil.rmtree(out / name)
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_two_kinds_of_damage(runs, marked, tmp_path, file):
+    damages = random.Random(file).sample(sorted(DAMAGES), 2)
+    assert harmed(runs, str(marked), tmp_path, file, damages) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES)
+def test_every_kind_of_damage(runs, marked, tmp_path, file):
+    assert harmed(runs, str(marked), tmp_path, file, DAMAGES) == {}
