@@ -84,10 +84,13 @@ def read_predictions(
         risk = manifest.get("risk")
         number = {label: index for index, label in enumerate(labels)}
         outside = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
+        ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
         return SavedPredictions(
             task,
             labels,
-            *(frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split")),
+            ids,
+            groups,
+            splits,
             _numbers(frame["gold"], number, task),
             _numbers(frame["prediction"], outside | number, task),
             frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64),

