@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 # Parts register themselves when their files are imported.
 import explain.examined_attributions
 import explain.examined_network  # noqa: F401
 from explain.examination import EXAMINATIONS, METHODS, Finding, Material, Posts
 from explain.model import Precision
 from mhclf.errors import ConfigError, MhclfError, RunError
+from mhclf.results.escape import guard_formula, plain
 from mhclf.results.files import write_text
 from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.style import save
@@ -93,7 +96,7 @@ def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, 
     parts = []
     for name, finding in found.items():
         for file, frame in finding.frames.items():
-            frame.to_csv(folder / "examination" / f"{file}.csv", index=False, float_format="%.6g")
+            _guarded(frame).to_csv(folder / "examination" / f"{file}.csv", index=False, float_format="%.6g")
         pictures = []
         for file, figure in finding.figures.items():
             path = save(figure, folder / "figures" / f"{file}.png")
@@ -109,3 +112,8 @@ def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, 
         unfit=list(unfit.items()),
     )
     return write_text(folder / "examination.html", page)
+
+
+def _guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose words no spreadsheet takes for a formula."""
+    return frame.map(lambda cell: guard_formula(plain(cell)) if isinstance(cell, str) else cell)

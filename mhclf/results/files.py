@@ -52,6 +52,20 @@ def _umask() -> int:
     return mask
 
 
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove what a kill left of half-written files in a folder that no other process writes.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    name : str
+        Only of the file of this name; of every file by default.
+    """
+    for path in folder.glob(".*.part"):
+        if path.name.startswith(f".{name}." if name else "."):
+            path.unlink(missing_ok=True)
+
+
 def read_mapping(path: Path, advice: str = "Run it again with --overwrite.") -> dict[str, Any]:
     """Return a JSON file that holds an object.
 

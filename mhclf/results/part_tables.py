@@ -156,7 +156,7 @@ def coverage_table(run: RunFiles) -> Table | None:
         error = None if right.value is None else 1 - right.value
         rows.append((
             name.removeprefix(COVERAGE), f"{100 * right.n / total:.1f} %", right.n, error,
-            interval_text(right), interval_text(found["macro_f1"]),
+            interval_text(right), interval_text(found["macro_f1"]) if "macro_f1" in found else None,
         ))  # fmt: skip
     columns = (
         Column("coverage asked for", "right"), Column("reached", "right"), Column("posts", "right"),

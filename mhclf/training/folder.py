@@ -17,7 +17,7 @@ from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.data.manifest import content_hash
 from mhclf.errors import ConfigError, RunError, disk_fault
 from mhclf.models.weights import EncoderSource
-from mhclf.results.files import read_mapping, write_text
+from mhclf.results.files import read_mapping, remove_leftovers, write_text
 
 _NOT_HASHED = ("out", "data_root", "report")
 _DEFAULTS = 1
@@ -70,6 +70,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path / ".lock", timeout=0):
+                for folder in (self.path, self.checkpoints, self.model):
+                    remove_leftovers(folder)
                 yield
         except Timeout as error:
             raise RunError(

@@ -11,7 +11,7 @@ from support import LINEAR
 from explain.run import explain_run, read_run_fidelity
 from mhclf.config.run import BatchConfig, RunConfig, TrainerConfig
 from mhclf.config.suite import PlannedCell
-from mhclf.errors import MhclfError
+from mhclf.errors import MhclfError, disk_fault
 from mhclf.results.card import write_model_card
 from mhclf.results.compare import read_runs
 from mhclf.results.report import write_report
@@ -123,7 +123,9 @@ def faults(config, folder, data):
             if str(folder) not in str(error):
                 found[name] = f"says not where: {error}"
         except Exception as error:
-            found[name] = repr(error)[:200]
+            # What the system says of a path, the doors say in one message.
+            if disk_fault(error) is None:
+                found[name] = repr(error)[:200]
     return found
 
 
