@@ -1,10 +1,11 @@
 """Looking into a trained run: which parts, from which files, written where."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 # Parts register themselves when their files are imported.
 import explain.examined_attributions
@@ -12,11 +13,12 @@ import explain.examined_network  # noqa: F401
 from explain.examination import EXAMINATIONS, METHODS, Finding, Material, Posts
 from explain.model import Precision
 from mhclf.errors import ConfigError, MhclfError, RunError
+from mhclf.results.escape import guard_formula, plain
 from mhclf.results.files import write_text
 from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.style import save
 from mhclf.training.run import prepare_data
-from mhclf.training.saved import load_run
+from mhclf.training.saved import load_run, trained_hash
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +68,12 @@ def material_of(
     run = load_run(folder)
     config = run.config if data_root is None else replace(run.config, data_root=data_root)
     prepared = prepare_data(config)
-    own = _data_hash(folder)
+    own = trained_hash(folder)
     if prepared.manifest["hashes"]["data"] != own:
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
     others = []
     for path in beside:
-        if _data_hash(path) != own:
+        if trained_hash(path) != own:
             raise ConfigError(f"{path}: was trained on other data than {folder}. Give runs on the same data.")
         others.append(load_run(path))
     test = Posts.of(prepared.table.part("test"))
@@ -94,7 +96,7 @@ def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, 
     parts = []
     for name, finding in found.items():
         for file, frame in finding.frames.items():
-            frame.to_csv(folder / "examination" / f"{file}.csv", index=False, float_format="%.6g")
+            _guarded(frame).to_csv(folder / "examination" / f"{file}.csv", index=False, float_format="%.6g")
         pictures = []
         for file, figure in finding.figures.items():
             path = save(figure, folder / "figures" / f"{file}.png")
@@ -112,9 +114,6 @@ def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, 
     return write_text(folder / "examination.html", page)
 
 
-def _data_hash(folder: Path) -> str:
-    try:
-        manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
-        return str(manifest["hashes"]["data"])
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder}: is no finished run ({type(error).__name__}). Give a run folder.") from error
+def _guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose words no spreadsheet takes for a formula."""
+    return frame.map(lambda cell: guard_formula(plain(cell)) if isinstance(cell, str) else cell)

@@ -24,10 +24,10 @@ from explain.tables import fidelity_table, split_table
 from mhclf.config.run import short_name
 from mhclf.data.second_opinion import second_spans
 from mhclf.errors import RunError
-from mhclf.results.files import write_text
+from mhclf.results.files import read_mapping, write_text
 from mhclf.results.style import save
 from mhclf.training.run import prepare_data
-from mhclf.training.saved import Run, load_run
+from mhclf.training.saved import Run, load_run, trained_hash
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +121,7 @@ def explain_run(
     run = load_run(folder)
     config = run.config if data_root is None else replace(run.config, data_root=data_root)
     prepared = prepare_data(config)
-    manifest = json.loads((folder / "data_manifest.json").read_text(encoding="utf-8"))
-    if prepared.manifest["hashes"]["data"] != manifest["hashes"]["data"]:
+    if prepared.manifest["hashes"]["data"] != trained_hash(folder):
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
     items = items_of(run, prepared.table.part(split), limit, seed)
     validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
@@ -146,7 +145,7 @@ def explain_run(
 
 def read_run_fidelity(folder: Path) -> RunFidelity:
     """Read what `explain_run` wrote."""
-    counts = json.loads((folder / "fidelity.json").read_text(encoding="utf-8"))
+    counts = read_mapping(folder / "fidelity.json", "Explain the run again.")
     return RunFidelity(folder, tuple(read_fidelity(folder / "fidelity.jsonl")), counts)
 
 

@@ -43,11 +43,13 @@ class MhclfWarning(UserWarning):
     """Base of our warnings, so that they can be filtered apart from those of other packages."""
 
 
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM})
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+_DISK = frozenset({*_FULL, *_CLOSED, errno.EIO})
 
 
 def disk_fault(error: BaseException) -> str | None:
-    """Return the system's words for a disk that is full, read-only, closed to us or broken.
+    """Return the system's words for a disk that is full, closed to us or broken, or a path that no file can have.
 
     Parameters
     ----------

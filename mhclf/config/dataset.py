@@ -1,5 +1,6 @@
 """What a data set YAML may say (see datasets_cfg/README.md)."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,6 +9,9 @@ from mhclf.config.source import SourceConfig
 from mhclf.errors import ConfigError
 
 Task = Literal["multiclass", "multilabel", "ordinal", "choice"]
+
+# The name of a set is a folder below runs/ and part of messages and tables.
+_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,11 @@ class DatasetConfig:
     ethics: str = ""
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"name: {self.name[:110]!r} cannot name a folder. Use up to 100 letters, digits, spaces and signs but "
+                "no slash, backslash or control character, and no dot at the start."
+            )
         names = self.label_names
         if len(names) < 2 and self.task != "multilabel":
             raise ConfigError(f"labels: {len(names)} given, a {self.task} task needs two or more.")

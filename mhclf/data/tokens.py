@@ -1,5 +1,6 @@
 """Token batches: posts tokenised once, batched by similar length, padded to a few widths."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from mhclf.errors import ConfigError
 CHUNK_POSTS = "chunk_posts"
 """Key of a batch of chunks: the number of each row's post within the batch."""
 
+_HALF = re.compile("[\ud800-\udfff]")
 _WIDTH_STEP = 8
 """Batches are padded to a multiple of this, so that kernels meet few shapes."""
 
@@ -56,6 +58,11 @@ class Batch:
         return Batch(inputs, self.targets.to(device), self.rows.to(device), self.confidence.to(device), marks)
 
 
+def without_halves(texts: Sequence[str]) -> list[str]:
+    """Return texts with halves of surrogate pairs as the replacement sign: no tokenizer takes them; offsets stay."""
+    return [_HALF.sub("\ufffd", text) for text in texts]
+
+
 def encode_posts(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],
@@ -71,9 +78,10 @@ def encode_posts(
         `input_ids` and, where the family has them, `token_type_ids`, as lists of unequal length; with `offsets` also
         `offset_mapping`: where in the post each token stands, (0, 0) for special tokens and those of the context.
     """
+    texts = without_halves(texts)
     if contexts is None or not any(contexts):
         encoded = tokenizer(
-            list(texts),
+            texts,
             truncation=True,
             max_length=max_length,
             return_attention_mask=False,
@@ -85,11 +93,11 @@ def encode_posts(
             _own_offsets(encoded["offset_mapping"][row], encoded.sequence_ids(row), 0) for row in range(len(texts))
         ]
         return dict(encoded) | {"offset_mapping": places}
-    sizes = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+    sizes = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     room = max_length - tokenizer.num_special_tokens_to_add(pair=True)
     side = tokenizer.truncation_side
     rows = []
-    for context, text, ids in zip(contexts, texts, sizes, strict=True):
+    for context, text, ids in zip(without_halves(contexts), texts, sizes, strict=True):
         paired = bool(context.strip()) and len(ids) < room
         # The end of a context is nearest to the post.
         tokenizer.truncation_side = "left" if paired else side
@@ -166,6 +174,7 @@ class TokenisedPosts(Dataset[int]):
         known = np.full(len(texts), np.nan) if confidence is None else np.array(confidence, dtype=np.float64)
         self.confidence = torch.from_numpy(known).float()
         self.in_chunks = long.strategy == "chunks"
+        texts = without_halves(texts)
         if long.strategy == "head":
             self.truncated = self._read_heads(tokenizer, texts, max_length, contexts, evidence)
         elif evidence is not None:

@@ -8,8 +8,10 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -82,8 +84,10 @@ def load_decoder(name: str = "smollm2", dtype: torch.dtype = torch.float32, adap
             tokenizer = AutoTokenizer.from_pretrained(location, **options)
             kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             model = kind.from_pretrained(location, dtype=dtype, **options)
-    except (OSError, ValueError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (OSError, ValueError, RuntimeError, EOFError, KeyError, UnpicklingError, SafetensorError) as error:
+        # torch refuses a pickle that would run code, in many lines of advice to let it.
+        told = isinstance(error, OSError | ValueError) and str(error)
+        first = str(error).splitlines()[0] if told else type(error).__name__
         raise ConfigError(
             f"model: '{name}' cannot be loaded ({first}). Built-in names: {', '.join(EMBEDDED)}; else give a folder "
             "saved by transformers, a .gguf file, or the name of a model on the hub."

@@ -160,12 +160,13 @@ class EndpointBackend:
 def _whole(reply: requests.Response, seconds: float) -> bytes:
     """Read the body within so many seconds."""
     end = time.monotonic() + seconds
-    pieces = []
-    for piece in reply.iter_content(1 << 14):
-        pieces.append(piece)
+    body = bytearray()
+    # Byte by byte: a larger piece is waited for until it is full, however slowly a server drips.
+    for piece in reply.iter_content(1):
+        body += piece
         if time.monotonic() > end:
             raise _Again("the answer took too long")
-    return b"".join(pieces)
+    return bytes(body)
 
 
 def _read(body: bytes, chat: bool) -> Said:
@@ -178,11 +179,12 @@ def _read(body: bytes, chat: bool) -> Said:
             text = ""
         finished = choice.get("finish_reason") != "length"
         tokens = int((content.get("usage") or {}).get("completion_tokens") or 0)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _Again(f"an answer that is not of the protocol ({type(error).__name__})") from error
     if not isinstance(text, str):
         raise _Again("an answer without text")
-    return Said(text, finished, tokens)
+    # JSON may hold half of a character, which no file takes.
+    return Said(text.encode("utf-8", errors="replace").decode("utf-8"), finished, tokens)
 
 
 def _retry_after(reply: requests.Response) -> float:

@@ -93,7 +93,7 @@ def gold_words(row: GeneratedRow, part: PostTable) -> str:
 def _content(line: str, where: str) -> dict[str, Any]:
     try:
         content = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{where}: is no JSON. Prompt again with --overwrite; cached answers are used.") from error
     keys = {"id", "label", "answer", "parsers", "explanation"}
     if not isinstance(content, dict) or not keys <= set(content):

@@ -123,7 +123,7 @@ def _json(text: str, question: Question) -> tuple[int, ...] | None:
         return None
     try:
         content = json.loads(match[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     value = next((content[key] for key in content if key.casefold() in {"label", "labels", "answer"}), None)
     values = value if isinstance(value, list) else [value]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+_LARGEST = 1e300
 _NUMBER = r"(?<![\w.,/+-])\d{1,3}(?:\.\d+)?(?![^\W_]|[/%]|[.,]\d)"
 _MARKER = re.compile(
     r"(?P<start>^[\s\"'*_#>-]*)?(?<!\w)(?:(?:overall |final |corrected )?(?:scores?|ratings?)|rated?(?: (?:it|this))?)"
@@ -84,7 +85,7 @@ def _json(text: str, criterion: str) -> float | None:
     for match in re.finditer(r"\{[^{}]*\}", text):
         try:
             content = json.loads(match[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         found += [_number(value) for key, value in content.items() if key.casefold() in known]
     return _one(found)
@@ -94,7 +95,8 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        # Whole numbers of JSON may be longer than any float.
+        return float(value) if abs(value) < _LARGEST else _LARGEST
     return float(value) if isinstance(value, str) and re.fullmatch(r"\s*\d{1,3}(\.\d+)?\s*", value) else None
 
 

@@ -10,6 +10,7 @@ from mhclf.config.generation_suite import GenerationSuiteConfig
 from mhclf.errors import MhclfError
 from mhclf.generation.asking import Progress
 from mhclf.generation.run import run_prompts
+from mhclf.results.escape import guard_formula, plain
 from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, to_csv, to_latex, to_markdown
@@ -102,5 +103,8 @@ def write_tables(folder: Path, suite: GenerationSuiteConfig, records: Sequence[R
         f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.",
     ]
     write_text(folder / f"{suite.name}.tex", "\n".join(to_latex(table) for table in tables))
-    write_text(folder / f"{suite.name}.csv", "\n".join(f"{table.title}\n{to_csv(table)}" for table in tables))
+    write_text(
+        folder / f"{suite.name}.csv",
+        "\n".join(f"{guard_formula(plain(table.title))}\n{to_csv(table)}" for table in tables),
+    )
     return write_text(folder / f"{suite.name}.md", "\n\n".join(lines) + "\n")

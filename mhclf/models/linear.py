@@ -46,6 +46,8 @@ class LinearModel:
 
     def features(self, texts: list[str]) -> csr_matrix:
         """Return TF-IDF rows of unit length, shape (n, columns)."""
+        if not self.vocabulary:
+            return csr_matrix((len(texts), 0))
         vectorizer = _vectorizer(self.vocabulary)
         vectorizer.idf_ = self.inverse_frequency
         return csr_matrix(vectorizer.transform(texts))
@@ -92,7 +94,7 @@ def load_linear(folder: Path) -> LinearModel:
             arrays["weights"],
             arrays["bias"],
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError, RecursionError) as error:
         raise RunError(f"{folder}: the saved linear model is missing or damaged. Train it again.") from error
 
 
@@ -119,7 +121,11 @@ def fit_linear(task: str, labels: tuple[str, ...], texts: list[str], targets: np
     except ValueError:
         # Tiny sets: no word occurs twice.
         vectorizer = _vectorizer(min_df=1)
-        features = vectorizer.fit_transform(texts)
+        try:
+            features = vectorizer.fit_transform(texts)
+        except ValueError:
+            # Signs and single letters only: nothing tells the labels apart.
+            return _constant(task, labels, targets)
     columns = targets if targets.ndim == 2 else np.eye(len(labels), dtype=int)[targets]
     weights = np.zeros((len(labels), features.shape[1]))
     bias = np.where(columns.any(axis=0), 0.0, -20.0)
@@ -140,6 +146,14 @@ def fit_linear(task: str, labels: tuple[str, ...], texts: list[str], targets: np
                 weights[present], bias[present] = model.coef_, model.intercept_
     vocabulary = {str(word): int(column) for word, column in vectorizer.vocabulary_.items()}
     return LinearModel(task, labels, vocabulary, np.asarray(vectorizer.idf_), weights, bias)
+
+
+def _constant(task: str, labels: tuple[str, ...], targets: npt.NDArray[np.int64]) -> LinearModel:
+    """Return a model without words: the labels that train holds are equally likely."""
+    columns = targets if targets.ndim == 2 else np.eye(len(labels), dtype=int)[targets]
+    never, always = ~columns.any(axis=0), columns.all(axis=0) & (task == "multilabel")
+    bias = np.where(never, -20.0, np.where(always, 20.0, 0.0))
+    return LinearModel(task, labels, {}, np.zeros(0), np.zeros((len(labels), 0)), bias)
 
 
 def _vectorizer(vocabulary: dict[str, int] | None = None, min_df: int = 2) -> TfidfVectorizer:

@@ -103,7 +103,7 @@ def read_label_thresholds(folder: Path) -> tuple[LabelThreshold, ...]:
             {key: math.nan if value is None else value for key, value in entry.items()} for entry in entries
         ]
         return tuple(LabelThreshold(**entry) for entry in fields)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path}: is damaged ({type(error).__name__}). Run it again with --overwrite.") from error
 
 

@@ -36,7 +36,7 @@ def measures_table(folder: Path) -> Table | None:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             content = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict) or set(content) != _KEYS:
             raise DataError(f"{path}, line {number}: is damaged. Measure again with generate.py eval.")

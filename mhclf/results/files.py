@@ -1,8 +1,12 @@
-"""Writing files so that a kill leaves either the old file or the new one, never half of one."""
+"""Writing files so that a kill leaves the old file or the new one, never half of one; reading what may be damaged."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from mhclf.errors import RunError
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -46,3 +50,34 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove what a kill left of half-written files in a folder that no other process writes.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    name : str
+        Only of the file of this name; of every file by default.
+    """
+    for path in folder.glob(".*.part"):
+        if path.name.startswith(f".{name}." if name else "."):
+            path.unlink(missing_ok=True)
+
+
+def read_mapping(path: Path, advice: str = "Run it again with --overwrite.") -> dict[str, Any]:
+    """Return a JSON file that holds an object.
+
+    Raises
+    ------
+    RunError
+        If it is missing or damaged; names the file and gives the advice.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path}: cannot be read ({type(error).__name__}). {advice}") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: holds no JSON object. {advice}")
+    return content

@@ -24,7 +24,7 @@ def read_pairs(path: Path) -> tuple[ClassPair, ...]:
         return ()
     try:
         return tuple(ClassPair(**pair) for pair in json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: holds no pairs of classes ({error}). Run it again with --overwrite.") from error
 
 

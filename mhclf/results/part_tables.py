@@ -33,7 +33,7 @@ def read_temperature(run: RunFiles) -> float | None:
         return None
     try:
         return float(json.loads(path.read_text(encoding="utf-8"))["value"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: is damaged ({type(error).__name__}). Run it again with --overwrite.") from error
 
 
@@ -156,7 +156,7 @@ def coverage_table(run: RunFiles) -> Table | None:
         error = None if right.value is None else 1 - right.value
         rows.append((
             name.removeprefix(COVERAGE), f"{100 * right.n / total:.1f} %", right.n, error,
-            interval_text(right), interval_text(found["macro_f1"]),
+            interval_text(right), interval_text(found["macro_f1"]) if "macro_f1" in found else None,
         ))  # fmt: skip
     columns = (
         Column("coverage asked for", "right"), Column("reached", "right"), Column("posts", "right"),

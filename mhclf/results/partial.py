@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mhclf.errors import ConfigError, RunError, disk_fault
-from mhclf.results.files import write_text
+from mhclf.results.files import remove_leftovers, write_text
 
 
 class PartialOutput:
@@ -50,6 +50,7 @@ class PartialOutput:
         try:
             self.output.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock, timeout=0):
+                remove_leftovers(self.output.parent, self._record.name)
                 yield
         except Timeout as error:
             raise RunError(f"{self.output}: another process writes it. Wait for it, or change --output.") from error
@@ -145,7 +146,7 @@ class PartialOutput:
                 raise ValueError
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise RunError(f"{self._record}: is damaged. Give --overwrite to start afresh.") from error
         return dict(record)
 

@@ -115,7 +115,11 @@ def predictions_of(frame: pd.DataFrame, labels: Sequence[str], *, multilabel: bo
         raise DataError(f"predictions: the columns {', '.join(map(repr, missing))} are missing.")
     part = frame.loc[(frame["split"] == split).to_numpy()]
     ids = tuple(str(value) for value in part["id"])
-    probability = part[probabilities].to_numpy(dtype=np.float64)
+    try:
+        probability = part[probabilities].to_numpy(dtype=np.float64)
+        abstention = part["abstention"].to_numpy(dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError("predictions: a probability or an abstention score is no number.") from error
     bad = ~((probability >= -1e-6) & (probability <= 1 + 1e-6)).all(axis=1)
     if bad.any():
         raise DataError(f"predictions: post '{ids[int(bad.argmax())]}' has a probability outside 0 to 1.")
@@ -126,7 +130,7 @@ def predictions_of(frame: pd.DataFrame, labels: Sequence[str], *, multilabel: bo
         gold=_indicator(part["gold"].tolist(), ids, labels, "gold"),
         prediction=_indicator(part["prediction"].tolist(), ids, labels, "prediction"),
         probability=probability,
-        abstention=part["abstention"].to_numpy(dtype=np.float64),
+        abstention=abstention,
         groups=part["group"].astype(str).to_numpy(dtype=object),
         columns=part.reset_index(drop=True),
     )

@@ -164,7 +164,7 @@ def read_records(path: str | os.PathLike[str]) -> tuple[ResultRecord, ...]:
             entry = _parse(line)
         except DataError as error:
             raise DataError(f"{path}, line {number}: {error}.") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines):
                 warnings.warn(
                     f"{path}, line {number}: the last line was cut off and is left out.",

@@ -52,7 +52,7 @@ def read_robustness(path: Path) -> Robustness | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         kinds = {str(kind): Flips(**item) for kind, item in content["kinds"].items()}
         return Robustness(float(content["strength"]), int(content["seed"]), kinds) if kinds else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path}: holds no measured changes ({error}). Run experiments/evaluate.py --noise again."
         ) from error

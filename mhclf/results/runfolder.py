@@ -232,7 +232,7 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise DataError(f"{path}: cannot be parsed ({error}).") from error
     if not isinstance(content, Mapping):
         raise DataError(f"{path}: expected a mapping at the top.")

@@ -99,7 +99,7 @@ class TrainingLog(Callback):
                 "loss/generation": float(parts.generation) if parts.generation is not None else "",
                 "contrastive_weight": parts.contrastive_weight,
                 "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-                "samples_per_second": round(outputs["posts"] / (now - self._last), 2),
+                "samples_per_second": _rate(outputs["posts"], now - self._last),
             }
         )
         self._last = now
@@ -116,7 +116,7 @@ class TrainingLog(Callback):
                 "epoch": trainer.current_epoch,
                 "step": trainer.global_step,
                 "loss": sum(self._losses) / max(1, len(self._losses)),
-                "samples_per_second": round(self._posts / (time.perf_counter() - self._epoch_start), 2),
+                "samples_per_second": _rate(self._posts, time.perf_counter() - self._epoch_start),
                 "validation_loss": float(logged.get("validation/loss", float("nan"))),
                 "validation_generation_loss": float(generation) if generation is not None else "",
                 f"validation_{self.metric}": float(logged.get(f"validation/{self.metric}", float("nan"))),
@@ -132,3 +132,8 @@ class TrainingLog(Callback):
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="").writerows(self._rows)
         self._rows.clear()
+
+
+def _rate(posts: int, seconds: float) -> float | str:
+    """Return posts a second, empty where a coarse clock shows the same time twice."""
+    return round(posts / seconds, 2) if seconds > 0 else ""

@@ -74,5 +74,5 @@ def read_failures(path: Path) -> dict[str, Failure]:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {line["cell"]: Failure(line["kind"], line["message"], line["place"]) for line in lines}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}

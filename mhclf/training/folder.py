@@ -17,7 +17,7 @@ from mhclf.config.structure import to_mapping, write_yaml
 from mhclf.data.manifest import content_hash
 from mhclf.errors import ConfigError, RunError, disk_fault
 from mhclf.models.weights import EncoderSource
-from mhclf.results.files import write_text
+from mhclf.results.files import read_mapping, remove_leftovers, write_text
 
 _NOT_HASHED = ("out", "data_root", "report", "mask_identifiers", "columns")
 _DEFAULTS = 1
@@ -42,15 +42,8 @@ class RunFolder:
 
     def status(self) -> dict[str, Any]:
         """Return the content of `status.json`, or an empty mapping."""
-        try:
-            content = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, json.JSONDecodeError) as error:
-            raise RunError(
-                f"{self.path / 'status.json'}: is damaged. Remove the run folder or use --overwrite."
-            ) from error
-        return content if isinstance(content, dict) else {}
+        path = self.path / "status.json"
+        return read_mapping(path, "Remove the run folder or use --overwrite.") if path.exists() else {}
 
     @property
     def complete(self) -> bool:
@@ -77,6 +70,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path / ".lock", timeout=0):
+                for folder in (self.path, self.checkpoints, self.model):
+                    remove_leftovers(folder)
                 yield
         except Timeout as error:
             raise RunError(
@@ -121,8 +116,8 @@ def run_folder(
 
 
 def _safe(name: str) -> str:
-    """Return `name` as a folder name without separators or leading dots."""
-    return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"
+    """Return `name` as a folder name without separators or leading dots, short enough to stand beside others."""
+    return re.sub(r"[^\w.+-]", "_", name).lstrip(".")[:60] or "_"
 
 
 def changed_settings(settings: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

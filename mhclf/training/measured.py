@@ -1,14 +1,13 @@
 """What a finished run says about test rows: its own, those of another data set, its own under small changes."""
 
-import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from mhclf.config.suite_grid import NoiseConfig, TargetConfig, noise_label, target_label
 from mhclf.data.manifest import content_hash
 from mhclf.evaluation import scores
+from mhclf.results.files import read_mapping
 from mhclf.results.pairs import read_pairs
 from mhclf.results.records import ResultRecord, read_records
 from mhclf.results.robustness import read_robustness
@@ -60,7 +59,7 @@ class Measured:
 def own_test(outcome: RunOutcome) -> Measured:
     """Return what a run says about its own test rows."""
     first = outcome.records[0]
-    manifest = _read(outcome.folder / "data_manifest.json")
+    manifest = read_mapping(outcome.folder / "data_manifest.json")
     layers = outcome.folder / "layers.json"
     return Measured(
         part="",
@@ -70,7 +69,7 @@ def own_test(outcome: RunOutcome) -> Measured:
         metrics=tuple(manifest["metrics"]),
         rows=manifest["rows"],
         data_hash=first.data_hash,
-        layers=_read(layers) if layers.is_file() else None,
+        layers=read_mapping(layers) if layers.is_file() else None,
         pairs=tuple(
             asdict(pair) | {"margin": _rounded(pair.margin), "confusion": _rounded(pair.confusion)}
             for pair in read_pairs(outcome.folder / "class_pairs.json")
@@ -83,7 +82,7 @@ def on_target(outcome: RunOutcome, target: TargetConfig) -> Measured | None:
     folder = finished_transfer(outcome.folder, asked_for(target.data, target.label_map, "test", target.renormalise))
     if folder is None:
         return None
-    manifest = _read(folder / MANIFEST)
+    manifest = read_mapping(folder / MANIFEST)
     return Measured(
         part=target_label(target),
         rows_of=manifest["name"],
@@ -103,7 +102,7 @@ def under_noise(outcome: RunOutcome, noise: NoiseConfig, kind: str) -> Measured 
     if found is None or (found.strength, found.seed) != (noise.strength, noise.seed) or kind not in found.kinds:
         return None
     first = outcome.records[0]
-    manifest = _read(outcome.folder / "data_manifest.json")
+    manifest = read_mapping(outcome.folder / "data_manifest.json")
     again = read_predictions(outcome.folder, outcome.folder / "robustness" / f"{kind}.parquet")
     values = scores(again.task, again.gold, again.prediction, again.probability, again.labels, risk=again.risk)
     return Measured(
@@ -123,10 +122,6 @@ def _values(records: tuple[ResultRecord, ...], method: str) -> dict[str, float |
         for record in records
         if record.split == "test" and record.slice == "all" and record.method == method
     }
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _rounded(value: float | None) -> float | None:

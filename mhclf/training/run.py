@@ -23,7 +23,7 @@ from mhclf.data.shown import mask_shown
 from mhclf.data.splits import assign_splits
 from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
-from mhclf.errors import ConfigError
+from mhclf.errors import ConfigError, RunError
 from mhclf.evaluation import metric_names
 from mhclf.models.encoder import layer_names, load_tokenizer
 from mhclf.models.heads import HEADS
@@ -419,7 +419,11 @@ def _draw(folder: RunFolder, table: PostTable, masked: bool) -> None:
 def _records(folder: RunFolder) -> tuple[ResultRecord, ...]:
     from mhclf.results.records import read_records
 
-    return tuple(read_records(folder.path / "results.jsonl"))
+    path = folder.path / "results.jsonl"
+    records = tuple(read_records(path))
+    if not records:
+        raise RunError(f"{path}: holds no record, though the run is complete. Start it afresh with --overwrite.")
+    return records
 
 
 def _clear(folder: RunFolder) -> None:

@@ -1,7 +1,6 @@
 """Reading a finished run back: its predictions, and the trained model ready for new posts."""
 
 import html
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from mhclf.models.network import ClassifierNetwork
 from mhclf.models.weights import file_sha256
 from mhclf.results.derived import read_thresholds
 from mhclf.results.escape import plain
+from mhclf.results.files import read_mapping
 from mhclf.results.runfolder import read_run
 from mhclf.results.summary import results_table
 from mhclf.results.tables import to_html
@@ -82,28 +82,27 @@ def read_predictions(
     RunError
         If a file is missing or damaged.
     """
+    manifest = read_mapping(folder / manifest_name, "Run it again.")
     try:
-        manifest = json.loads((folder / manifest_name).read_text(encoding="utf-8"))
         frame = pd.read_parquet(file or folder / "predictions.parquet")
-        labels = tuple(manifest["labels"])
+        task, labels = manifest["task"], tuple(manifest["labels"])
         risk = manifest.get("risk")
-        probability = frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64)
-    except (OSError, ValueError, KeyError) as error:
+        number = {label: index for index, label in enumerate(labels)}
+        outside = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
+        ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
+        return SavedPredictions(
+            task,
+            labels,
+            ids,
+            groups,
+            splits,
+            _numbers(frame["gold"], number, task),
+            _numbers(frame["prediction"], outside | number, task),
+            frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64),
+            risk_labels(task, labels, risk["high"], risk["order"]) if risk else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: has no readable predictions ({type(error).__name__}). Run it again.") from error
-    ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
-    number = {label: index for index, label in enumerate(labels)}
-    outside = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
-    return SavedPredictions(
-        manifest["task"],
-        labels,
-        ids,
-        groups,
-        splits,
-        _numbers(frame["gold"], number, manifest["task"]),
-        _numbers(frame["prediction"], outside | number, manifest["task"]),
-        probability,
-        risk_labels(manifest["task"], labels, risk["high"], risk["order"]) if risk else None,
-    )
 
 
 def _numbers(names: "pd.Series[Any]", number: Mapping[str, int], task: str) -> npt.NDArray[np.int64]:
@@ -273,13 +272,22 @@ def load_run(folder: str | Path) -> Run:
 
 def _repaired(manifest: Path) -> bool:
     """Whether the training texts were mended; runs that do not say so used the default."""
-    try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
-        return bool(content.get("repair", True))
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunError(f"{manifest}: cannot be read ({type(error).__name__}). Train the run again.") from error
+    return not manifest.exists() or bool(read_mapping(manifest, "Train the run again.").get("repair", True))
+
+
+def trained_hash(folder: Path) -> str:
+    """Return the hash of the data that a run was trained on.
+
+    Raises
+    ------
+    RunError
+        If its `data_manifest.json` is missing or damaged, or does not say it.
+    """
+    path = folder / "data_manifest.json"
+    hashes = read_mapping(path, "Give a finished run, or train it again.").get("hashes")
+    if not isinstance(hashes, dict) or not isinstance(hashes.get("data"), str):
+        raise RunError(f"{path}: has no hash of the training data. Give a finished run, or train it again.")
+    return str(hashes["data"])
 
 
 def model_hash(folder: Path) -> str:

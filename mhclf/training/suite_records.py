@@ -1,6 +1,5 @@
 """From the run folders of a suite to its committed records."""
 
-import json
 import math
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ import numpy as np
 from mhclf.config.run import short_name
 from mhclf.config.suite import PlannedCell
 from mhclf.evaluation import hierarchical_interval
+from mhclf.results.files import read_mapping
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows, salted
 from mhclf.training.failure import Failure
 from mhclf.training.measured import Measured, on_target, own_test, under_noise
@@ -44,8 +44,8 @@ def _measured(planned: PlannedCell, outcome: RunOutcome) -> list[Measured]:
 
 def _suite_run(planned: PlannedCell, outcome: RunOutcome, measured: Measured) -> SuiteRun:
     first, test = outcome.records[0], measured.predictions
-    environment = json.loads((outcome.folder / "environment.json").read_text(encoding="utf-8"))
-    status = json.loads((outcome.folder / "status.json").read_text(encoding="utf-8"))
+    environment = read_mapping(outcome.folder / "environment.json")
+    status = read_mapping(outcome.folder / "status.json")
     right = test.gold == test.prediction
     lines = [right] if right.ndim == 1 else list(right.T)
     return SuiteRun(
@@ -56,9 +56,9 @@ def _suite_run(planned: PlannedCell, outcome: RunOutcome, measured: Measured) ->
         seed=first.seed,
         protocol=first.protocol,
         data_hash=measured.data_hash,
-        commit=(environment["git"] or {}).get("commit", ""),
+        commit=(environment.get("git") or {}).get("commit", ""),
         # Training is counted once: with the run's own test rows.
-        seconds=0.0 if measured.part else float(status["seconds"]),
+        seconds=0.0 if measured.part else float(status.get("seconds", 0.0)),
         correct=tuple("".join("1" if value else "0" for value in line) for line in lines),
         values=measured.values,
         layers=measured.layers,

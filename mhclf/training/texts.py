@@ -1,6 +1,5 @@
 """The texts of a run's posts, loaded again from the data set: a run folder holds none."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from mhclf.config.joint import read_run_config
 from mhclf.data.shown import mask_shown
 from mhclf.errors import DataError, RunError
 from mhclf.training.run import prepare_data
+from mhclf.training.saved import trained_hash
 
 
 def texts_of_run(folder: str | Path, data_root: str | None = None, mask_identifiers: bool = False) -> dict[str, str]:
@@ -35,8 +35,7 @@ def texts_of_run(folder: str | Path, data_root: str | None = None, mask_identifi
             raise RunError(f"{path}: is no run folder (no {name}). Give the folder that training printed.")
     config = read_run_config(path / "config.yaml")
     data = prepare_data(replace(config, data_root=data_root or config.data_root))
-    expected = json.loads((path / "data_manifest.json").read_text(encoding="utf-8"))["hashes"]["data"]
-    if data.manifest["hashes"]["data"] != expected:
+    if data.manifest["hashes"]["data"] != trained_hash(path):
         raise DataError(f"{config.data}: is no longer the data of {path}, so its texts may belong to other posts.")
     masked = mask_identifiers or config.mask_identifiers
     texts = map(mask_shown, data.table.texts) if masked else data.table.texts

@@ -21,12 +21,12 @@ from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.evaluation import classification_intervals, higher_is_better, metric_names, scores
 from mhclf.evaluation.label_map import NO_LABEL, OTHER, LabelMap, build_label_map, map_gold, map_probabilities
 from mhclf.registry import nearest
-from mhclf.results.files import write_text
+from mhclf.results.files import read_mapping, write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.outcome import abstention_scores
 from mhclf.training.predict import Scored
 from mhclf.training.run import prepare_data
-from mhclf.training.saved import Run, load_run
+from mhclf.training.saved import Run, load_run, trained_hash
 
 MANIFEST = "manifest.json"
 """Written last into the folder of a transfer."""
@@ -164,18 +164,14 @@ def asked_for(data: str, label_map: Mapping[str, Any] | None, split: str, renorm
 def finished_transfer(run_folder: Path, asked: Mapping[str, Any]) -> Path | None:
     """Return the folder of a finished transfer of a run; None where there is none that was asked for the same."""
     for manifest in sorted((run_folder / "transfer").glob(f"*/{MANIFEST}")):
-        if json.loads(manifest.read_text(encoding="utf-8")).get("asked") == asked:
+        if read_mapping(manifest, "Remove its folder.").get("asked") == asked:
             return manifest.parent
     return None
 
 
 def _training_sides(run: Run, data_root: str | None) -> list[PostTable]:
     """Return what a run was trained on, as it was: its train and validation rows, then those of auxiliary sets."""
-    try:
-        manifest = json.loads((run.folder / "data_manifest.json").read_text(encoding="utf-8"))
-        expected = manifest["hashes"]["data"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run.folder / 'data_manifest.json'}: has no hash of the training data.") from error
+    expected = trained_hash(run.folder)
     config = run.config if data_root is None else replace(run.config, data_root=data_root)
     prepared = prepare_data(config)
     if prepared.manifest["hashes"]["data"] != expected:

@@ -146,7 +146,7 @@ def test_what_does_not_fit_a_run_is_said(config, folders, tmp_path):
     other = run(replace(config, limit=20)).folder
     with pytest.raises(ConfigError, match="was trained on other data than"):
         material_of(plain, [other])
-    with pytest.raises(RunError, match="is no finished run"):
+    with pytest.raises(RunError, match="Give a finished run, or train it again."):
         material_of(plain, [tmp_path])
 
 

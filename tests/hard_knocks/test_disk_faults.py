@@ -35,7 +35,10 @@ def linear(tiny_dataset):
     return ("--data", tiny_dataset, "--method", "tfidf_lr", "--report", "false", "--quiet")
 
 
-FULL = "cannot be written (No space left on device). Make room or change --out; the same command goes on from what is done."
+FULL = (
+    "cannot be written (No space left on device). Make room or change --out; the same command goes on from what is "
+    "done."
+)
 
 
 @pytest.mark.parametrize("kilobytes", [4, 60, 600, 900, 1100])

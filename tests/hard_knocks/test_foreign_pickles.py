@@ -15,6 +15,7 @@ from mhclf.config.generation import LocalConfig
 from mhclf.config.run import BatchConfig, RunConfig, TrainerConfig
 from mhclf.errors import MhclfError, RunError
 from mhclf.generation.backends import load_backend
+from mhclf.training.failure import Failure, attempt
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
 
@@ -139,10 +140,8 @@ def test_an_encoder_that_asks_for_code(trained, encoder_folder, tmp_path, file):
     path = folder / file
     asked = {"AutoModel": "evil.M", "AutoConfig": "evil.C", "AutoTokenizer": ["evil.T", "evil.T"]}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"auto_map": asked}))
-    try:
-        run(replace(trained[0], encoder=str(folder), out=str(tmp_path / "runs")))
-    except MhclfError as error:
-        assert str(folder) in str(error)
+    ended = attempt(lambda: run(replace(trained[0], encoder=str(folder), out=str(tmp_path / "runs"))))
+    assert not isinstance(ended, Failure) or (ended.place == "" and str(folder) in ended.message)
 
 
 @KINDS

@@ -85,6 +85,32 @@ def test_training(doors, tiny_dataset, encoder_folder, tmp_path, kills):
     knock(lambda out: doors.start("train", *base, "--out", out), tmp_path, kills, seed=1)
 
 
+BEFORE = """
+import os, signal, sys
+left = [{number}]
+def hook(event, given):
+    if event == "os.rename":
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+"""
+"""Kills a door when it has written its so-manieth file and is about to give it its name."""
+
+
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=SLOW)])
+def test_before_each_renaming(doors, tiny_dataset, tmp_path, stride):
+    base = ("--data", tiny_dataset, "--method", "tfidf_lr", "--report", "false", "--quiet")
+    assert doors.run("train", *base, "--out", tmp_path / "unbroken").code == 0
+    number = 1
+    while (ended := doors.run("train", *base, "--out", tmp_path / "killed", first=BEFORE.format(number=number))).code:
+        assert ended.code == -9, ended.errors
+        number += stride
+    # Configuration, environment, manifest, status, temperature, records and the last status at the least.
+    assert number >= 7
+    assert contents(tmp_path / "killed") == contents(tmp_path / "unbroken")
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(25, marks=SLOW)])
 def test_suite(doors, tiny_dataset, encoder_folder, tmp_path, kills):
     suite = tmp_path / "small.yaml"

@@ -80,7 +80,7 @@ def endless():
 
 
 FAULTS = {
-    "deep": (whole(b"[" * 200_000), "an answer that is not of the protocol (RecursionError)"),
+    "deep": (whole(b"[" * 20_000), "an answer that is not of the protocol (RecursionError)"),
     "tokens without end": (
         whole(b'{"choices": [{"message": {"content": "a"}}], "usage": {"completion_tokens": 1e999}}'),
         "an answer that is not of the protocol (OverflowError)",
@@ -96,18 +96,17 @@ FAULTS = {
     "cut": (whole(b'{"choices"', length=500), "ChunkedEncodingError"),
     "packed nonsense": (whole(b"nonsense", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip"), "ContentDecodingError"),
     "dripping": (dripping, "the answer took too long"),
-    "endless": (endless, "the answer is longer than 64 MiB"),
+    "endless": (endless, "the answer took too long"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_broken_answer_is_tried_again_and_then_told(serve, name):
     answer, reason = FAULTS[name]
-    slow = {"timeout": 30.0} if name == "endless" else {}
-    backend, asked = serve(answer, chat("fine"), **slow)
+    backend, asked = serve(answer, chat("fine"))
     assert dict(backend.answer([ASK])) == {0: Said("fine", True, 0)}
     assert asked == [2]
-    backend, asked = serve(answer, **slow)
+    backend, asked = serve(answer)
     with pytest.raises(RunError) as error:
         list(backend.answer([ASK]))
     assert str(error.value) == (
