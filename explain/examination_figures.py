@@ -130,3 +130,35 @@ def layers_figure(
         bare(axes)
     title(figure, "Layers", "Bars: means over test posts, dashed an even share. Points with 95 % intervals.")
     return figure
+
+
+@styled
+def geometry_figure(frame: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Draw silhouette, alignment and uniformity of runs on the same posts, with their intervals.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        `explain.geometry.beside`.
+    names : sequence of str
+        The runs, from top to bottom.
+    """
+    better = {"silhouette": "more is tighter", "alignment": "less is tighter", "uniformity": "less is more even"}
+    figure = Figure(figsize=(9.0, 1.5 + 0.3 * len(names)), layout="constrained")
+    measures = frame.set_index("measure")
+    places = np.arange(len(names))
+    panels = figure.subplots(1, len(better), sharey=True)
+    for axes, (measure, words) in zip(panels, better.items(), strict=True):
+        row = measures.loc[measure]
+        means = np.array([row[name] for name in names], dtype=np.float64)
+        ends = np.array([[row[f"{name}/{end}"] for name in names] for end in ("low", "high")], dtype=np.float64)
+        axes.hlines(places, *ends, color=BLUE)
+        axes.plot(means, places, "o", color=BLUE, markersize=5)
+        axes.set_title(measure.capitalize())
+        axes.set_xlabel(words)
+        axes.margins(y=0.5 / len(names))
+        bare(axes, grid="x")
+    panels[0].set_yticks(places, names)
+    panels[0].invert_yaxis()
+    title(figure, "Geometry", "Means over test posts with 95 % intervals over groups.")
+    return figure

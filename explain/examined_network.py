@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from explain.examination import EXAMINATIONS, Finding, Material
-from explain.examination_figures import layers_figure
+from explain.examination_figures import geometry_figure, layers_figure
 from explain.geometry import beside, run_geometry
 from explain.layer_drop import drop_layers
 from explain.layers import layer_weights, seed_agreement
@@ -159,7 +159,7 @@ def geometry(material: Material) -> Finding:
         "Geometry",
         (f"{len(posts.texts)} test posts; intervals over groups.",),
         (Table("Runs beside each other", columns, rows, notes),),
-        {},
+        {"geometry": geometry_figure(frame, list(runs))},
         {"geometry": frame},
     )
 

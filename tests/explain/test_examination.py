@@ -109,6 +109,12 @@ def test_layers_geometry_and_structure_are_of_all_test_posts(found, folders):
         "lara_supcon, seed 1",
         "lara_supcon, seed 2",
     ]
+    panels = findings["geometry"].figures["geometry"].axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["Silhouette", "Alignment", "Uniformity"]
+    measured = findings["geometry"].frames["geometry"].set_index("measure")
+    for axes, measure in zip(panels, ("silhouette", "alignment", "uniformity"), strict=True):
+        drawn = axes.lines[0].get_xdata().tolist()
+        assert drawn == [measured.loc[measure, f"lara_supcon, seed {seed}"] for seed in (1, 2)]
     structure = attention_structure(material.run, material.test.texts)
     frame = findings["structure"].frames["attention_structure"]
     own = frame[frame["measure"] == "effective_rank"]
@@ -124,7 +130,7 @@ def test_the_files_hold_every_part_and_no_post(found, folders, tmp_path):
     text = page.read_text()
     assert "Not for this run: a part. has &lt;b&gt;no&lt;/b&gt; layers." in text
     assert [f'<section id="{name}"' in text for name in PARTS] == [True] * len(PARTS)
-    assert text.count("data:image/png") == 5 and "http" not in text.replace("http-equiv", "")
+    assert text.count("data:image/png") == 6 and "http" not in text.replace("http-equiv", "")
     written = sorted(path.name for path in (folder / "examination").iterdir())
     assert written == [
         "agreement.csv", "attention_structure.csv", "curves.csv", "geometry.csv", "layers.csv", "randomisation.csv",

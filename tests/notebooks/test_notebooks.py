@@ -4,6 +4,7 @@ import ast
 import base64
 import importlib
 import importlib.util
+import os
 import re
 import struct
 import subprocess
@@ -196,10 +197,13 @@ def test_the_script_knows_the_notebooks_and_says_what_it_does_not_know():
 def test_the_script_executes_in_a_clean_kernel_of_this_interpreter_and_fails_on_an_error(tmp_path):
     pytest.importorskip("ipykernel")
     module = script()
-    lines = ["import sys, mhclf", "print(sys.executable)", "print(mhclf.__file__)"]
+    lines = ["import os, sys, mhclf", "print(sys.executable)", "print(mhclf.__file__)", "print(os.getpid())"]
     path = write(tmp_path / "01_a.ipynb", "\n".join(lines), "print('a')\nprint('b', flush=True)")
     executed = module.tidy(module.execute(path))
-    assert executed.cells[0].outputs[0].text.splitlines() == [sys.executable, str(REPOSITORY / "mhclf" / "__init__.py")]
+    *places, process = executed.cells[0].outputs[0].text.splitlines()
+    assert places == [sys.executable, str(REPOSITORY / "mhclf" / "__init__.py")]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process), 0)
     assert [output.text for output in executed.cells[1].outputs] == ["a\nb\n"]
     assert [cell.id for cell in executed.cells] == ["cell-01", "cell-02"] and not executed.cells[0].metadata
     failing = write(tmp_path / "02_b.ipynb", "raise KeyError('unseen')")
