@@ -1,6 +1,5 @@
 """Search spaces: which settings of a run are varied, and how far."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from mhclf.config.structure import from_mapping, read_yaml, to_mapping
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
+_LARGEST = 1e300
 _FIXED = (
     "data",
     "data_root",
@@ -150,7 +150,8 @@ def _range(key: str, text: str, where: str) -> Dimension:
     step = _scalar(how) if how and how != "log" else None
     if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in [*numbers, step or 0]):
         raise ConfigError(f"{where}: {key}: '{text}' is no range. Write low..high, low..high:log or low..high:step.")
-    if not numbers[0] < numbers[1] or (step is not None and not step > 0) or not all(map(math.isfinite, numbers)):
+    rising = numbers[0] < numbers[1] and (step is None or step > 0)
+    if not rising or not all(abs(number) < _LARGEST for number in numbers):
         raise ConfigError(f"{where}: {key}: '{text}' must go up from its first number to its second.")
     if how == "log" and numbers[0] <= 0:
         raise ConfigError(f"{where}: {key}: '{text}': a logarithm needs numbers above 0.")
@@ -162,7 +163,10 @@ def _range(key: str, text: str, where: str) -> Dimension:
 
 
 def _scalar(text: str) -> Any:
-    value = yaml.safe_load(text) if text else ""
+    try:
+        value = yaml.safe_load(text) if text else ""
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"space: '{text[:80]}' is no value. Write numbers or words, parted by | or ..") from error
     if isinstance(value, str):
         # YAML 1.1 reads 1e-4 as text.
         try:

@@ -29,6 +29,8 @@ _ANSWERS_ONLY_ALONE = {
     "否": re.compile(r"(?<!\w)(?:否|不是)(?!\w)"),
     "无": re.compile(r"(?<!\w)无(?!\w)"),
 }
+_NEAR = 200
+"""Characters before a label in which a negator may stand."""
 _NONE = re.compile(r"^\W*(?:none|none of (?:them|these|the above)|no label|无|都不符合|没有)\b\W*", re.IGNORECASE)
 
 
@@ -98,14 +100,21 @@ def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
         for number, word in enumerate(words)
         for match in _whole(word).finditer(text)
     ]
+    # What holds a span comes before it.
+    spans.sort(key=lambda span: (span[0], -span[1], span[2]))
     # A negator inside another label ("no causes", 自杀未遂) negates nothing behind it.
-    blank = "".join(";" if any(a <= place < b for a, b, _ in spans) else sign for place, sign in enumerate(text))
-    found = {
-        number
-        for start, end, number in spans
-        if not any(a <= start and end <= b and (a, b) != (start, end) for a, b, _ in spans)
-        and not _NEGATORS.search(blank[:start])
-    }
+    signs = list(text)
+    for start, end, _ in spans:
+        signs[start:end] = ";" * (end - start)
+    blank = "".join(signs)
+    found = set()
+    before, reach, furthest = (-1, -1), -1, -1
+    for start, end, number in spans:
+        if (start, end) != before:
+            before, furthest = (start, end), max(furthest, reach)
+            reach = end
+        if end > furthest and not _NEGATORS.search(blank, max(0, start - _NEAR), start):
+            found.add(number)
     return tuple(sorted(found))
 
 

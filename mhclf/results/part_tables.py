@@ -152,6 +152,8 @@ def coverage_table(run: RunFiles) -> Table | None:
     accuracy = "subset_accuracy" if run.manifest.multilabel else "accuracy"
     rows: list[tuple[Cell, ...]] = []
     for name, found in parts.items():
+        if accuracy not in found:
+            continue
         right = found[accuracy]
         error = None if right.value is None else 1 - right.value
         rows.append((

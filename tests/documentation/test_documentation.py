@@ -104,7 +104,7 @@ def test_a_block_that_no_longer_holds_fails(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="unrecognized arguments: --optim.rate"):
         check_command(["python", "experiments/train.py", "--optim.rate", "3"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(ConfigError, match="unrecognized arguments: --red"):
         check_command(["python", "experiments/predict.py", "--run", "R", "--input", "I", "--output", "O", "--red"])
     with pytest.raises(ConfigError, match="suite"):
         check_command(["python", "experiments/benchmark.py", "--suite", "nothing"])

@@ -1,4 +1,4 @@
-"""A model that quotes the whole post: its words stay in generations.jsonl and in the cache of answers."""
+"""A model that quotes the whole post: its words stay in generations.jsonl, its page and the cache of answers."""
 
 import logging
 from pathlib import Path
@@ -42,7 +42,11 @@ def test_what_is_quoted_stays_where_generated_text_is_kept(
     assert MARKER in (folder / "generations.jsonl").read_text()
     for path in (tmp_path / "runs").rglob("*"):
         assert MARKER not in path.name
-        if path.is_file() and path.name != "generations.jsonl" and not path.name.startswith("answers.sqlite"):
+        if (
+            path.is_file()
+            and path.name not in {"generations.jsonl", "generations.html"}
+            and not path.name.startswith("answers.sqlite")
+        ):
             assert MARKER.encode() not in path.read_bytes(), path.name
     assert MARKER not in pd.read_parquet(folder / "predictions.parquet").to_json()
     shown = capfd.readouterr()

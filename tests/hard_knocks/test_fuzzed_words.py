@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import string
+import time
 from itertools import pairwise
 
 import pytest
@@ -78,6 +79,23 @@ def test_a_deep_answer_is_unread():
     deep = '{"label": ' + "[" * 100_000 + "}"
     assert parse_answer(deep, QUESTIONS[0]) == Parsed(None, "unparsed")
     assert parse_score(deep, 0, 3).parser == "unread"
+
+
+@pytest.mark.parametrize(
+    "text", ["anxiety " * 4000, "not anxiety " * 3000, " " * 30_000, "answer is " * 3000, "no x " * 6000, "[" * 30_000]
+)
+def test_a_long_answer_is_read_in_linear_time(text):
+    start = time.process_time()
+    for question in QUESTIONS:
+        parse_answer(text, question)
+    parse_score(text, 0, 3)
+    assert time.process_time() - start < 5
+
+
+def test_a_negator_far_before_a_label_and_one_inside_a_word_negate_nothing():
+    assert parse_answer("not " + "x" * 300 + " anxiety", QUESTIONS[0]).options == (1,)
+    assert parse_answer("piano " + "x" * 190 + " anxiety", QUESTIONS[0]).options == (1,)
+    assert parse_answer("it is not really anxiety", QUESTIONS[0]) == Parsed(None, "unparsed")
 
 
 SCORES = pieces(
@@ -262,6 +280,14 @@ def test_search_spaces(text):
     assert found is None or all(dataclasses.is_dataclass(item) for item in found)
 
 
+def test_a_value_that_is_no_yaml_is_one_message():
+    with pytest.raises(ConfigError) as error:
+        parse_space("optim.lr=[")
+    assert str(error.value) == "space: '[' is no value. Write numbers or words, parted by | or .."
+    with pytest.raises(ConfigError, match="must go up from its first number to its second"):
+        parse_space(f"optim.lr=1..{'9' * 400}")
+
+
 def test_plain_names_are_taken_and_others_refused(tmp_path):
     from mhclf.data.locate import find_dataset
 
@@ -272,7 +298,7 @@ def test_plain_names_are_taken_and_others_refused(tmp_path):
             f"name: {json.dumps(name)}\ntask: multiclass\nlabels: [a, b]\nsource: {{files: x.csv}}\n"
             "columns: {text: text, label: label}\n"
         )
-        return find_dataset(str(path)).name
+        return find_dataset(str(path)).config.name
 
     for name in (
         "demo",
