@@ -14,9 +14,9 @@ _MARKER = re.compile(
     r"(?P<zh>(?<![\w.,/+-])?\d{1,3}(?:\.\d+)?(?![\d/%]|[.,]\d))",
     re.IGNORECASE | re.MULTILINE,
 )
-_OUT_OF = re.compile(r"(?<![\w.,/])(\d+(?:\.\d+)?)\s*(?:/|out of|of)\s*(\d+)(?![\w/]|[.,]\d)", re.IGNORECASE)
+_OUT_OF = re.compile(r"(?<![\w.,/])(\d{1,9}(?:\.\d+)?)\s*(?:/|out of|of)\s*(\d{1,9})(?![\w/]|[.,]\d)", re.IGNORECASE)
 _RANGE = re.compile(
-    r"(?<![\w.,/])(\d+)\s*(?:-|–|—|to|or|and|through|到|至|或)\s*(\d+)(?![^\W_]|/|[.,]\d)", re.IGNORECASE
+    r"(?<![\w.,/])(\d{1,9})\s*(?:-|–|—|to|or|and|through|到|至|或)\s*(\d{1,9})(?![^\W_]|/|[.,]\d)", re.IGNORECASE
 )
 _FIRST = re.compile(rf"[\s\"'“‘`*(\[]*(?P<value>{_NUMBER})[\"'”’`*)\]]*\s*(?:$|[.,:;：，。–—-])", re.MULTILINE)
 

@@ -129,6 +129,11 @@ def test_a_whole_number_longer_than_any_float_is_no_score():
     assert parse_score('{"score": -' + "9" * 400 + "}", 0, 3).parser == "unread"
 
 
+@pytest.mark.parametrize("text", ["{0} to {0}", "2/{0}", "{0} of 3", "score: {0}"])
+def test_a_number_of_five_thousand_digits_is_no_score(text):
+    assert parse_score(text.format("9" * 5000), 0, 3).parser == "unread"
+
+
 # Spans
 
 POSTS = pieces(

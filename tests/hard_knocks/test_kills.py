@@ -17,20 +17,20 @@ SLOW = pytest.mark.slow
 MOST = 5
 """Kills in a row before a start is left to end."""
 
-CLOCKS = {"seconds", "samples_per_second"}
-"""Keys and columns in which a clock stands."""
+PASSING = {"seconds", "git"}
+"""Keys of what may differ between two starts: a clock, and the state of a repository that somebody works in."""
 
 
 def timeless(value):
     """Return parsed JSON without what a clock wrote."""
     if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in CLOCKS}
+        return {key: timeless(item) for key, item in value.items() if key not in PASSING}
     return [timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def content(path, folder):
     """Return a file as bytes, or as values where a clock or the place of the folder stands in it."""
-    if path.name in {"status.json", "config.yaml"} or path.suffix == ".jsonl":
+    if path.name in {"status.json", "environment.json", "config.yaml"} or path.suffix == ".jsonl":
         lines = path.read_text().replace(str(folder), "OUT").splitlines()
         if path.suffix == ".yaml":
             return lines
