@@ -28,7 +28,9 @@ def agreement_figure(matrix: AgreementMatrix) -> Figure:
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = "white" if abs(value) > 0.65 else DARK
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+            # Adding 0 makes -0.00 a plain 0.00.
+            text = f"{round(value, 2) + 0:.2f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
