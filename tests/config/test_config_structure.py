@@ -274,7 +274,8 @@ def dataset_configs(draw):
     columns = tuple(draw(st.lists(WORDS, min_size=len(names), max_size=len(names))))
     own_group = draw(st.booleans())
     return DatasetConfig(
-        name=draw(WORDS),
+        # A name becomes a folder, so most signs are allowed, but not all.
+        name=draw(st.from_regex(r"[A-Za-z][A-Za-z0-9_ -]{0,12}", fullmatch=True)),
         task=task,
         labels=labels,
         source=SourceConfig(
