@@ -11,6 +11,7 @@ _LATEX = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\u00b1": r"$\pm$", "\u2013": "--",
     "\u2212": "$-$", "\u00d7": r"$\times$", "\u2191": r"$\uparrow$", "\u2193": r"$\downarrow$",
+    "\u2192": r"$\rightarrow$", "\u2264": r"$\leq$", "\u2265": r"$\geq$",
     "\u2026": r"\ldots{}", "\u2020": r"\dag{}", "\u2021": r"\ddag{}", "\u00a7": r"\S{}", "\u00b6": r"\P{}",
 }  # fmt: skip
 _FIGURE = r"-?\d+(\.\d+)?"
