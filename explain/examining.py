@@ -17,7 +17,7 @@ from mhclf.results.escape import guard_formula, plain
 from mhclf.results.files import write_text
 from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.style import save
-from mhclf.training.run import prepare_data
+from mhclf.training.prepared import prepare_data
 from mhclf.training.saved import load_run, trained_hash
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from mhclf.data.second_opinion import second_spans
 from mhclf.errors import RunError
 from mhclf.results.files import read_mapping, write_text
 from mhclf.results.style import save
-from mhclf.training.run import prepare_data
+from mhclf.training.prepared import prepare_data
 from mhclf.training.saved import Run, load_run, trained_hash
 
 logger = logging.getLogger(__name__)

@@ -48,7 +48,7 @@ from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
 from mhclf.results.files import write_text
 from mhclf.results.report import write_report
-from mhclf.training.run import prepare_data
+from mhclf.training.prepared import prepare_data
 
 
 def measure_run(

@@ -12,7 +12,8 @@ from mhclf.config.suite import PlannedCell
 from mhclf.models.weights import EncoderSource
 from mhclf.training.failure import Failure, attempt
 from mhclf.training.folder import RunFolder
-from mhclf.training.run import checked_source, folder_of, lacks_report, prepare_data
+from mhclf.training.prepared import prepare_data
+from mhclf.training.run import checked_source, folder_of, lacks_report
 
 CellState = Literal["complete", "begun", "missing", "refused"]
 

@@ -13,7 +13,7 @@ from mhclf.evaluation import metric_names
 from mhclf.evaluation.flips import Flips, prediction_flips
 from mhclf.results.robustness import Robustness, read_robustness, write_robustness
 from mhclf.training.outcome import prediction_frame
-from mhclf.training.run import prepare_data
+from mhclf.training.prepared import prepare_data
 from mhclf.training.saved import Run, load_run, read_predictions
 
 

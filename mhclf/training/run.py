@@ -14,26 +14,19 @@ import torch
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.source import is_table_file
-from mhclf.data.audit import audit, drop_shared, findings_as_json, findings_of, survey
+from mhclf.data.audit import findings_as_json, findings_of, survey
 from mhclf.data.audit.reading import read_share
-from mhclf.data.load import load_table
 from mhclf.data.locate import dataset_yaml
-from mhclf.data.manifest import build_manifest, data_hash
 from mhclf.data.shown import mask_shown
-from mhclf.data.splits import assign_splits
-from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
-from mhclf.errors import ConfigError, RunError
-from mhclf.evaluation import metric_names
+from mhclf.errors import RunError
 from mhclf.models.encoder import layer_names, load_tokenizer
-from mhclf.models.heads import HEADS
 from mhclf.models.linear import fit_linear
 from mhclf.models.weights import EncoderSource, resolve_encoder
-from mhclf.registry import nearest
 from mhclf.results.derived import derived_records
 from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
-from mhclf.training.checks import check_data, check_settings
+from mhclf.training.checks import check_settings
 from mhclf.training.environment import (
     describe_environment,
     resolve_attention,
@@ -52,9 +45,9 @@ from mhclf.training.outcome import (
     prediction_frame,
     representation_frame,
     result_records,
-    risk_of,
 )
 from mhclf.training.predict import Scored, predict_network
+from mhclf.training.prepared import PreparedData, prepare_data
 
 logger = logging.getLogger(__name__)
 
@@ -66,83 +59,6 @@ class RunOutcome:
     folder: Path
     records: tuple[ResultRecord, ...]
     was_complete: bool
-
-
-@dataclass(frozen=True)
-class PreparedData:
-    """A split, audited (and limited) table with its manifest, and the train rows of auxiliary sets."""
-
-    table: PostTable
-    manifest: dict[str, Any]
-    auxiliary: tuple[PostTable, ...] = ()
-
-
-def prepare_data(config: RunConfig) -> PreparedData:
-    """Load, split, audit, and cut to `limit` rows per split."""
-    table = load_table(
-        config.data,
-        data_root=config.data_root,
-        mask=config.mask,
-        split_seed=config.split_seed,
-        fold=config.fold,
-        columns=config.columns,
-    )
-    HEADS.get(table.config.task)
-    known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
-    first = table.config.headline_metric
-    if first in known and first not in metric_names(table.config.task, table.labels):
-        raise ConfigError(
-            f"{table.config.name}: metrics: the first one chooses the model, and '{first}' is perfect where every "
-            "post is called high risk. Put another metric first."
-        )
-    for metric in table.config.metrics:
-        if metric not in known:
-            plain = [name for name in known if "/" not in name]
-            raise ConfigError(
-                f"{table.config.name}: metrics: '{metric}' is no metric of a {table.config.task} task."
-                f"{nearest(metric, known)} Known: {', '.join(plain)}."
-            )
-    others = {name: load_table(name, data_root=config.data_root, mask=config.mask) for name in config.audit.against}
-    table, shared = drop_shared(table, others)
-    if shared and not (table.frame["split"] == "validation").any():
-        given = replace(table.config, splits=replace(table.config.splits, kind="given"))
-        table = assign_splits(replace(table, config=given))
-    table, findings = audit(table, config.audit.on_leak)
-    findings = shared + findings
-    table = take_subset(table, config.subset)
-    if config.limit is not None:
-        table = limit_rows(table, config.limit)
-    check_data(config, table)
-    manifest = build_manifest(table, findings, config.protocol)
-    auxiliary = tuple(_auxiliary_rows(name, table, config) for name in _auxiliary_names(table, config))
-    if auxiliary:
-        manifest["auxiliary"] = {
-            other.config.name: {"rows": len(other), "data": data_hash(other)} for other in auxiliary
-        }
-    return PreparedData(table, manifest, auxiliary)
-
-
-def _auxiliary_names(table: PostTable, config: RunConfig) -> tuple[str, ...]:
-    """Return the auxiliary sets; `shared` stands for all that the YAML names under `shares_text_with`."""
-    if "shared" not in config.auxiliary:
-        return config.auxiliary
-    sharing = table.config.shares_text_with
-    if not sharing:
-        raise ConfigError(f"auxiliary: {table.config.name} shares its posts with no other set. Give --auxiliary NAME.")
-    return tuple(dict.fromkeys([*(name for name in config.auxiliary if name != "shared"), *sharing]))
-
-
-def _auxiliary_rows(name: str, table: PostTable, config: RunConfig) -> PostTable:
-    """Return the train rows of another set that meet no held-out post of ours."""
-    other = load_table(name, data_root=config.data_root, mask=config.mask)
-    HEADS.get(other.config.task)
-    other, findings = drop_shared(other, {table.config.name: table}, ("validation", "test"))
-    for finding in findings:
-        logger.info("%s: %s", other.config.name, finding.message)
-    train = other.part("train")
-    if not len(train):
-        raise ConfigError(f"auxiliary: no train post of {other.config.name} is left. Choose another set.")
-    return limit_rows(train, config.limit) if config.limit is not None else train
 
 
 def run(config: RunConfig, overwrite: bool = False, extension: Extension | None = None) -> RunOutcome:
@@ -177,12 +93,6 @@ def run(config: RunConfig, overwrite: bool = False, extension: Extension | None 
             return RunOutcome(folder.path, _records(folder), was_complete=True)
         records = _carry_out(config, source, data, folder, extension)
         return RunOutcome(folder.path, records, was_complete=False)
-
-
-def completed(config: RunConfig) -> RunOutcome | None:
-    """Return the run of this configuration and data if it is complete, without running anything."""
-    folder = _resolve(config)[-1]
-    return outcome_of(folder) if folder.complete else None
 
 
 def outcome_of(folder: RunFolder) -> RunOutcome:

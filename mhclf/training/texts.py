@@ -6,7 +6,7 @@ from pathlib import Path
 from mhclf.config.joint import read_run_config
 from mhclf.data.shown import mask_shown
 from mhclf.errors import DataError, RunError
-from mhclf.training.run import prepare_data
+from mhclf.training.prepared import prepare_data
 from mhclf.training.saved import trained_hash
 
 

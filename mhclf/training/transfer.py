@@ -25,7 +25,7 @@ from mhclf.results.files import read_mapping, write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.outcome import abstention_scores
 from mhclf.training.predict import Scored
-from mhclf.training.run import prepare_data
+from mhclf.training.prepared import prepare_data
 from mhclf.training.saved import Run, load_run, trained_hash
 
 MANIFEST = "manifest.json"

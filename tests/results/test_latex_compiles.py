@@ -39,6 +39,4 @@ def test_committed_tables_compile(name: str, tmp_path: Path) -> None:
 def test_every_sign_of_ours_compiles(tmp_path: Path) -> None:
     columns = (Column("model", width=0.3), Column(SIGNS, "right", direction="higher"))
     table = Table(f"one → two: {SIGNS}", columns, (("[2] B", 0.5), (SIGNS, -0.25)), (SIGNS,))
-    compiled(
-        to_latex(table, "tab:one", fit=True) + to_longtable(table), "array,booktabs,graphicx,longtable", tmp_path
-    )
+    compiled(to_latex(table, "tab:one", fit=True) + to_longtable(table), "array,booktabs,graphicx,longtable", tmp_path)

@@ -21,7 +21,8 @@ from mhclf.models.weights import resolve_encoder
 from mhclf.training.fit import FitJob, build_network, fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.plan import ClassificationPlan
-from mhclf.training.run import prepare_data, run
+from mhclf.training.prepared import prepare_data
+from mhclf.training.run import run
 from mhclf.training.saved import load_run, read_predictions
 
 LAST = ModelConfig(aggregation="last")

@@ -14,7 +14,8 @@ from support import LINEAR, SENTENCES, write_tiny_dataset
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, DataError, RunError
 from mhclf.results.records import read_records
-from mhclf.training.run import prepare_data, run
+from mhclf.training.prepared import prepare_data
+from mhclf.training.run import run
 from mhclf.training.saved import load_run
 from mhclf.training.transfer import evaluate_on
 
