@@ -133,7 +133,13 @@ def suite(arguments: argparse.Namespace) -> int:
     records = HERE / "results" / f"{config.name}.jsonl"
     if not arguments.from_records:
         explain_suite(
-            cells, records, arguments.methods.split(","), arguments.limit, arguments.data_root, arguments.precision
+            cells,
+            records,
+            arguments.methods.split(","),
+            arguments.limit,
+            arguments.data_root,
+            arguments.precision,
+            config.baselines[0] if config.baselines else None,
         )
     command = f"python experiments/explain.py --suite {config.name}"
     table = write_text(HERE / "tables" / f"{config.name}.md", suite_page(config, records, command))

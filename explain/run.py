@@ -138,7 +138,7 @@ def explain_run(
     }
     records = summarise(found.numbers, identity)
     gold = dict(zip(prepared.table.frame["id"].astype(str), map(_named, prepared.table.gold_names()), strict=True))
-    counts = _counts(found) | {"precision": precision}
+    counts = _counts(found) | {"precision": precision, "limit": limit, "split": split, "seed": seed}
     _write(run, records, counts, found, items, gold, mask_identifiers or config.mask_identifiers)
     return RunFidelity(folder, tuple(records), counts)
 
@@ -198,10 +198,9 @@ def reason_sentence(counts: dict[str, object], method: str) -> str:
 
 
 def best_method(records: Sequence[FidelityRecord]) -> str:
-    """Return the method with the highest AUPRC, people and chance left out."""
-    unfit = {"random", SECOND}
-    whole = [r for r in records if r.slice == "all" and r.metric == "auprc" and r.method not in unfit]
-    return max(whole, key=lambda record: record.value or 0.0).method
+    """Return the method with the highest AUPRC; chance only where nothing else was measured, and people never."""
+    whole = [r for r in records if r.slice == "all" and r.metric == "auprc" and r.method != SECOND]
+    return max(whole, key=lambda record: (record.method != "random", record.value or 0.0)).method
 
 
 def _named(names: object) -> str:

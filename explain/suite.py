@@ -3,12 +3,16 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from explain.change import ModelChange, accuracy_change, change_table, fidelity_changes
+from explain.items import SECOND
 from explain.model import Precision
-from explain.run import RunFidelity, best_method, explain_run, read_run_fidelity, reason_sentence
+from explain.run import RunFidelity, best_method, chosen_methods, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers
 from explain.tables import fidelity_table, split_table
 from mhclf.config.run import RunConfig
@@ -16,10 +20,21 @@ from mhclf.config.structure import from_mapping
 from mhclf.config.suite import SuiteConfig
 from mhclf.errors import RunError
 from mhclf.results.files import write_text
+from mhclf.results.runfolder import read_run
 from mhclf.results.tables import to_latex, to_markdown
 from mhclf.training.run import run
+from mhclf.training.saved import load_run
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExplainedRun:
+    """A line of a suite's records: one run's numbers, the counts beside them, what it changes against the baseline."""
+
+    records: tuple[FidelityRecord, ...]
+    counts: dict[str, Any]
+    changes: tuple[ModelChange, ...] = ()
 
 
 def explain_suite(
@@ -29,6 +44,7 @@ def explain_suite(
     limit: int,
     data_root: str | None,
     precision: Precision = "fp32",
+    baseline: str | None = None,
 ) -> None:
     """Train and explain every cell that is not yet, and write the text-free records after each.
 
@@ -39,26 +55,58 @@ def explain_suite(
         The committed file; cells of earlier runs that are not in the suite leave it.
     methods, limit, data_root, precision
         As in `explain_run`.
+    baseline : str, optional
+        The recipe with which other recipes on the same data, encoder and seed are compared; its cells are
+        explained first.
     """
-    found: list[RunFidelity] = []
-    for number, config in enumerate(cells, start=1):
+    found: list[ExplainedRun] = []
+    baselines: dict[tuple[str, str, int], RunFidelity] = {}
+    for number, config in enumerate(sorted(cells, key=lambda cell: cell.method != baseline), start=1):
         outcome = run(config)
-        if (outcome.folder / "fidelity.jsonl").is_file():
-            fidelity = read_run_fidelity(outcome.folder)
-        else:
-            fidelity = explain_run(outcome.folder, methods, limit, data_root=data_root, precision=precision)
-        found.append(fidelity)
+        fidelity = _fidelity(outcome.folder, methods, limit, data_root, precision)
+        place = (config.data, config.encoder, config.seed)
+        changes: tuple[ModelChange, ...] = ()
+        if config.method == baseline:
+            baselines[place] = fidelity
+        elif place in baselines:
+            changes = tuple(changes_between(fidelity, baselines[place]))
+        found.append(ExplainedRun(fidelity.records, fidelity.counts, changes))
         logger.info("[%d/%d] %s explained", number, len(cells), outcome.folder)
-        write_text(records, "".join(_line(item) for item in found))
+        write_text(
+            records, "".join(json.dumps(asdict(item), ensure_ascii=False, sort_keys=True) + "\n" for item in found)
+        )
 
 
-def _line(item: RunFidelity) -> str:
-    content = {"counts": item.counts, "records": [asdict(record) for record in item.records]}
-    return json.dumps(content, ensure_ascii=False, sort_keys=True) + "\n"
+def _fidelity(
+    folder: Path, methods: Sequence[str], limit: int, data_root: str | None, precision: Precision
+) -> RunFidelity:
+    """Return what was found before with the same settings, or explain the run."""
+    if (folder / "fidelity.jsonl").is_file():
+        before = read_run_fidelity(folder)
+        same = {"limit": limit, "precision": precision, "split": "test"}
+        known = {record.method for record in before.records} - {SECOND}
+        if same.items() <= before.counts.items() and known == set(chosen_methods(load_run(folder), methods)):
+            return before
+        logger.info("%s was explained with other settings, and is explained again.", folder)
+    return explain_run(folder, methods, limit, data_root=data_root, precision=precision)
 
 
-def read_suite_fidelity(path: Path) -> list[tuple[list[FidelityRecord], dict[str, Any]]]:
-    """Read the committed records: one run's records and counts a line.
+def changes_between(ours: RunFidelity, theirs: RunFidelity) -> list[ModelChange]:
+    """Return what a run changes against another one on the same test posts: accuracy, and each method's fidelity."""
+    runs = [read_run(item.folder) for item in (ours, theirs)]
+    identity = {
+        "dataset": ours.records[0].dataset,
+        "model": ours.records[0].model,
+        "baseline": theirs.records[0].model,
+    }
+    first, second = (found.predictions for found in runs)
+    changes = [] if first is None or second is None else [accuracy_change(first, second, identity)]
+    numbers, baseline = (pd.read_parquet(item.folder / "fidelity.parquet") for item in (ours, theirs))
+    return changes + fidelity_changes(numbers, baseline, identity)
+
+
+def read_suite_fidelity(path: Path) -> list[ExplainedRun]:
+    """Read the committed records, one run a line.
 
     Raises
     ------
@@ -68,7 +116,11 @@ def read_suite_fidelity(path: Path) -> list[tuple[list[FidelityRecord], dict[str
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
         return [
-            ([from_mapping(FidelityRecord, record, str(path)) for record in line["records"]], line["counts"])
+            ExplainedRun(
+                tuple(from_mapping(FidelityRecord, record, str(path)) for record in line["records"]),
+                line["counts"],
+                tuple(from_mapping(ModelChange, change, str(path)) for change in line.get("changes", ())),
+            )
             for line in lines
         ]
     except (OSError, ValueError, KeyError) as error:
@@ -78,19 +130,24 @@ def read_suite_fidelity(path: Path) -> list[tuple[list[FidelityRecord], dict[str
 def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
     """Return the Markdown page of a suite's fidelity, from its committed records alone."""
     parts = [f"# {suite.title or suite.name}\n", *(f"{note}\n" for note in suite.notes)]
-    for own, counts in read_suite_fidelity(records):
+    for item in read_suite_fidelity(records):
+        own, counts = item.records, item.counts
         parts.append(to_markdown(fidelity_table(own, counts)))
         sentences = [*answers(own), reason_sentence(counts, best_method(own))]
         parts.append("".join(f"- {sentence}\n" for sentence in sentences))
         parts.append(to_markdown(split_table(own)))
+        if item.changes:
+            parts.append(to_markdown(change_table(item.changes)))
     parts.append(f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.\n")
     return "\n".join(parts)
 
 
 def suite_latex(records: Path) -> str:
     """Return the fidelity tables of a suite as LaTeX (booktabs), from its committed records alone."""
-    tables = [
-        to_latex(fidelity_table(own, counts), f"tab:fidelity-{own[0].dataset}")
-        for own, counts in read_suite_fidelity(records)
-    ]
-    return "\n".join(tables)
+    tables = []
+    for item in read_suite_fidelity(records):
+        name = f"{item.records[0].dataset}-{item.records[0].model}"
+        tables.append(to_latex(fidelity_table(item.records, item.counts), f"tab:fidelity-{name}", fit=True))
+        if item.changes:
+            tables.append(to_latex(change_table(item.changes), f"tab:fidelity-{name}-change", fit=True))
+    return "\n".join([r"% \usepackage{booktabs,graphicx}", "", *tables])

@@ -7,7 +7,7 @@ from explain.summary import Compared, FidelityRecord
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, format_number
 
 SHOWN = ("auprc", "f1_own_length", "comprehensiveness", "sufficiency")
-_LEVEL = 0.05
+LEVEL = 0.05
 
 
 def fidelity_table(
@@ -104,4 +104,4 @@ def _compared(item: Compared | None) -> tuple[Cell, Cell]:
     if item is None:
         return None, None
     text = format_interval(item.difference, item.ci_low, item.ci_high)
-    return text, f"{format_number(item.p)}{'*' if item.p < _LEVEL else ''}"
+    return text, f"{format_number(item.p)}{'*' if item.p < LEVEL else ''}"

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from explain.change import accuracy_change, fidelity_changes
 from explain.items import HIGHER_IS_BETTER, items_of
 from explain.plausibility import expected_hits
 from explain.run import chosen_methods, explain_run, read_run_fidelity
-from explain.suite import explain_suite, read_suite_fidelity, suite_page
+from explain.suite import explain_suite, read_suite_fidelity, suite_latex, suite_page
 from explain.summary import FidelityRecord, answers, right_for_the_right_reason, summarise
 from explain.tables import fidelity_table
+from mhclf.config.loss import EvidenceConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.suite import GridConfig, SuiteConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
@@ -25,6 +27,8 @@ from mhclf.data.second_opinion import second_spans
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.errors import ConfigError, DataError, RunError
+from mhclf.results.predictions import predictions_of
+from mhclf.results.runfolder import read_run
 from mhclf.results.tables import to_markdown
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
@@ -177,14 +181,85 @@ def test_core_and_all_fit_the_run(explained):
 def test_a_suite_is_explained_once_and_summed_up(config, tmp_path, monkeypatch):
     records = tmp_path / "fidelity.jsonl"
     explain_suite([config], records, METHODS, 10, None)
-    monkeypatch.setattr("explain.suite.explain_run", None)
-    explain_suite([config], records, METHODS, 10, None)
-    ((own, counts),) = read_suite_fidelity(records)
+    with monkeypatch.context() as patched:
+        patched.setattr("explain.suite.explain_run", None)
+        explain_suite([config], records, METHODS, 10, None)
+    (item,) = read_suite_fidelity(records)
+    assert (item.counts["limit"], item.changes) == (10, ())
     suite = SuiteConfig("fidelity", (GridConfig(("demo",), ("lara_supcon",), (1,)),), baselines=("lara_supcon",))
     page = suite_page(suite, records, "make it")
-    assert to_markdown(fidelity_table(own, counts)) in page
-    assert all(sentence in page for sentence in answers(own))
+    assert to_markdown(fidelity_table(item.records, item.counts)) in page
+    assert all(sentence in page for sentence in answers(item.records))
     assert page == suite_page(suite, records, "make it")
+    # With other settings the numbers of before are not taken for these.
+    explain_suite([config], records, ["random"], 8, None)
+    (item,) = read_suite_fidelity(records)
+    assert {record.method for record in item.records} == {"random", "second_annotator"}
+    assert (item.counts["limit"], item.counts["items"] <= 8) == (8, True)
+
+
+def test_a_suite_says_what_another_recipe_changes(config, tmp_path):
+    records = tmp_path / "fidelity.jsonl"
+    other = replace(config, method="rationale_supervised", evidence=EvidenceConfig(attention_weight=0.5))
+    base = replace(config, method="lara_supcon")
+    explain_suite([other, base], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    first, second = read_suite_fidelity(records)
+    assert (first.records[0].model, second.records[0].model) == ("lara_supcon", "rationale_supervised")
+    assert first.changes == ()
+    found = {(change.method, change.metric): change for change in second.changes}
+    value = {(r.method, r.metric): r.value for item in (first, second) for r in item.records if r.slice == "all"}
+    change = found["attention", "auprc"]
+    assert change.value == pytest.approx(value["attention", "auprc"])
+    assert change.change.difference == pytest.approx(change.value - change.baseline_value)
+    # Chance marks the same words whatever the model is.
+    assert found["random", "auprc"].change.difference == 0.0
+    tests = [read_run(path).predictions for path in sorted(Path(config.out).glob("demo/*supcon*"))[:1]]
+    assert found["", "accuracy"].n == len(tests[0].ids)
+    grid = GridConfig(("demo",), ("lara_supcon", "rationale_supervised"), (1,))
+    page = suite_page(SuiteConfig("fidelity", (grid,), baselines=("lara_supcon",)), records, "make it")
+    assert "**demo: rationale_supervised against lara_supcon**" in page
+    latex = suite_latex(records)
+    assert latex.startswith("% \\usepackage{booktabs,graphicx}")
+    assert latex.count(r"\begin{table}") == latex.count(r"\label{tab:fidelity-demo-") == 3
+
+
+def test_changes_by_hand():
+    rows = [("a", "g1", 0.9, 0.5), ("b", "g2", 0.7, 0.6), ("c", "g3", 0.8, 0.2), ("d", "g3", None, 0.4)]
+    fixed = {"correct": True, "method": "attention"}
+    frames = [
+        pd.DataFrame([{"id": row[0], "group": row[1], "target": target, "auprc": row[k]} | fixed for row in rows])
+        for k, target in ((2, "yes"), (3, "no"))
+    ]
+    identity = {"dataset": "d", "model": "new", "baseline": "old"}
+    # One item a post: the label that each run explains may differ, and an item that one has not measured is left out.
+    (change,) = fidelity_changes(*frames, identity)
+    assert (change.method, change.metric, change.n) == ("attention", "auprc", 3)
+    assert change.value == pytest.approx(0.8)
+    assert change.change.difference == pytest.approx((0.4 + 0.1 + 0.6) / 3)
+    # All eight ways to swap three groups: only this one and its mirror are as far from 0.
+    assert change.change.p == pytest.approx(0.25, abs=0.05)
+    # Several items a post are joined by label: none in common here.
+    double = [pd.concat([frame, frame.assign(target="more")]) for frame in frames]
+    (change,) = fidelity_changes(*double, identity)
+    assert change.n == 3 and change.change.difference == pytest.approx((0.4 + 0.1 + 0.6) / 3)
+
+
+def test_change_of_accuracy_by_hand():
+    def predictions(ids, gold, predicted):
+        frame = pd.DataFrame({
+            "id": ids, "group": ids, "split": "test", "gold": gold, "prediction": predicted, "abstention": 0.0,
+            "probability/no": 0.5, "probability/yes": 0.5,
+        })  # fmt: skip
+        return predictions_of(frame, ("no", "yes"), multilabel=False)
+
+    ours = predictions(["a", "b", "c", "d"], ["yes", "no", "yes", "no"], ["yes", "no", "yes", "yes"])
+    theirs = predictions(["d", "c", "b", "a"], ["no", "yes", "no", "yes"], ["no", "no", "yes", "yes"])
+    identity = {"dataset": "d", "model": "new", "baseline": "old"}
+    change = accuracy_change(ours, theirs, identity)
+    assert (change.n, change.value, change.baseline_value, change.change.difference) == (4, 0.75, 0.5, 0.25)
+    other = predictions(["a", "b", "c", "x"], ["yes", "no", "yes", "no"], ["yes", "no", "yes", "yes"])
+    with pytest.raises(DataError, match="^new and old were tested on different posts.$"):
+        accuracy_change(ours, other, identity)
 
 
 def test_answers_by_hand():

@@ -1,0 +1,170 @@
+"""What another way of training changes in the explanations: two runs on the same items, paired."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from explain.items import HIGHER_IS_BETTER, SECOND
+from explain.summary import Compared
+from explain.tables import LEVEL, SHOWN
+from mhclf.errors import DataError
+from mhclf.evaluation import holm, paired_means
+from mhclf.results.predictions import Predictions
+from mhclf.results.tables import Cell, Column, Table, format_interval
+
+
+@dataclass(frozen=True)
+class ModelChange:
+    """One number of a run minus the same of a baseline run.
+
+    Attributes
+    ----------
+    dataset, model, baseline : str
+        Recipes, as in the records.
+    method : str
+        Attribution method; empty for `accuracy`, which is over all test posts.
+    metric : str
+    n : int
+        Items that both runs have.
+    value, baseline_value : float
+        Means over these items.
+    change : Compared
+        Value minus baseline value, with its interval and a p-value that is Holm-corrected over the methods.
+    """
+
+    dataset: str
+    model: str
+    baseline: str
+    method: str
+    metric: str
+    n: int
+    value: float
+    baseline_value: float
+    change: Compared
+
+
+def fidelity_changes(
+    numbers: pd.DataFrame, baseline: pd.DataFrame, identity: dict[str, str], n_resamples: int = 1000
+) -> list[ModelChange]:
+    """Compare every method and metric that both runs have.
+
+    Parameters
+    ----------
+    numbers, baseline : pandas.DataFrame
+        `Explained.numbers` of the two runs.
+    identity : dict
+        `dataset, model, baseline`.
+    n_resamples : int
+
+    Notes
+    -----
+    A post with one label is one item, whatever label the runs predict: the evidence is that of the post. Where a
+    post has an item for each of several labels, items are joined by label, too.
+    """
+    several = any(frame.duplicated(["id", "method"]).any() for frame in (numbers, baseline))
+    item = ["id", "target"] if several else ["id"]
+    found = []
+    for metric in (name for name in HIGHER_IS_BETTER if name in numbers and name in baseline):
+        pairs = {}
+        for method in dict.fromkeys(numbers["method"]):
+            if method == SECOND:
+                continue
+            ours, theirs = (
+                frame.loc[frame["method"] == method, [*item, "group", metric]].dropna() for frame in (numbers, baseline)
+            )
+            both = ours.merge(theirs.drop(columns="group"), on=item, suffixes=("", "_baseline"), validate="1:1")
+            if both["group"].nunique() > 1:
+                pairs[method] = both
+        raw = {
+            method: paired_means(
+                both[metric].to_numpy(np.float64),
+                both[f"{metric}_baseline"].to_numpy(np.float64),
+                both["group"].to_numpy(),
+                n_resamples=n_resamples,
+                test="permutation",
+            )
+            for method, both in pairs.items()
+        }
+        corrected = list(holm([item.p_value for item in raw.values()])) if raw else []
+        for (method, compared), p in zip(raw.items(), corrected, strict=True):
+            both = pairs[method]
+            found.append(
+                ModelChange(
+                    **identity,
+                    method=method,
+                    metric=metric,
+                    n=len(both),
+                    value=float(both[metric].mean()),
+                    baseline_value=float(both[f"{metric}_baseline"].mean()),
+                    change=Compared(compared.difference, compared.ci_low, compared.ci_high, float(p)),
+                )
+            )
+    return found
+
+
+def accuracy_change(
+    ours: Predictions, theirs: Predictions, identity: dict[str, str], n_resamples: int = 1000
+) -> ModelChange:
+    """Compare the share of right decisions on all test posts (for several labels a post, of right labels).
+
+    Raises
+    ------
+    DataError
+        If the two hold different posts.
+    """
+    place = {identifier: row for row, identifier in enumerate(theirs.ids)}
+    if set(place) != set(ours.ids):
+        raise DataError(f"{identity['model']} and {identity['baseline']} were tested on different posts.")
+    order = [place[identifier] for identifier in ours.ids]
+    right, baseline = ((run.gold == run.prediction).mean(axis=1) for run in (ours, theirs))
+    baseline = baseline[order]
+    compared = paired_means(right, baseline, ours.groups, n_resamples=n_resamples, test="permutation")
+    change = Compared(compared.difference, compared.ci_low, compared.ci_high, compared.p_value)
+    return ModelChange(
+        **identity,
+        method="",
+        metric="accuracy",
+        n=len(right),
+        value=float(right.mean()),
+        baseline_value=float(baseline.mean()),
+        change=change,
+    )
+
+
+def change_table(changes: Sequence[ModelChange]) -> Table:
+    """Return what a recipe changes against another: methods down, the metrics of the fidelity table across."""
+    first = changes[0]
+    found: dict[tuple[str, str], ModelChange] = {(item.method, item.metric): item for item in changes}
+    methods = [name for name in dict.fromkeys(item.method for item in changes) if name]
+    shown = [metric for metric in SHOWN if any((method, metric) in found for method in methods)]
+    rows: list[tuple[Cell, ...]] = []
+    for method in methods:
+        cells: list[Cell] = [method.replace("_", " ")]
+        for metric in shown:
+            item = found.get((method, metric))
+            cells.append(None if item is None else _text(item.change))
+        rows.append(tuple(cells))
+    columns = (
+        Column("method"),
+        *(Column(metric, "right", "higher" if HIGHER_IS_BETTER[metric] else "lower") for metric in shown),
+    )
+    counts = sorted({item.n for item in changes if item.method and item.metric in shown})
+    n = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    notes = [
+        f"Difference on the same n = {n} items with its paired 95 % bootstrap interval over groups; * marks p < .05 of "
+        "a paired permutation test, Holm-corrected over the methods."
+    ]
+    accuracy = found.get(("", "accuracy"))
+    if accuracy is not None:
+        notes.append(
+            f"Accuracy on {accuracy.n} test posts: {accuracy.value:.3f} against {accuracy.baseline_value:.3f}, "
+            f"{_text(accuracy.change)}, p = {accuracy.change.p:.3f}."
+        )
+    title = f"{first.dataset}: {first.model} against {first.baseline}"
+    return Table(title, columns, tuple(rows), tuple(notes))
+
+
+def _text(change: Compared) -> str:
+    return format_interval(change.difference, change.ci_low, change.ci_high) + ("*" if change.p < LEVEL else "")
