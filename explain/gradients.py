@@ -149,7 +149,7 @@ def gradient_shap(
         width, hidden = batch.inputs.shape[1:]
         generators = [torch.Generator().manual_seed(seed) for _ in part]
         embeddings: Any = model.network.encoder.get_input_embeddings()
-        spread = noise * float(embeddings.weight.std())
+        spread = noise * float(embeddings.weight.detach().std())
         total = torch.zeros(batch.inputs.shape[:2], device=batch.inputs.device)
         for _ in range(_BASELINE_DRAWS):
             draws = torch.zeros(batch.inputs.shape)

@@ -186,9 +186,9 @@ def explain_items(
     chosen = [items[number] for number in kept]
     posts, golds = [posts[number] for number in kept], [golds[number] for number in kept]
     validation_posts, validation_golds = _read(run, validation)
-    model = ExplainedModel(run, precision=precision)
+    model = ExplainedModel(run, precision=precision, remember=True)
     # Leave-one-out scores are needed by faithfulness, and may be asked for as a method, too.
-    left_out = _attribute(run, chosen, "occlusion", seed, precision) if faithful or "occlusion" in methods else []
+    left_out = _attribute(model, chosen, "occlusion", seed) if faithful or "occlusion" in methods else []
     sets = [
         random_sets(model, post, Target(item.label), seed=seed) if faithful else None
         for post, item in zip(posts, chosen, strict=True)
@@ -197,8 +197,8 @@ def explain_items(
     unconverged: dict[str, int] = {}
     for method in methods:
         logger.info("explain: %s, %d items", method, len(chosen))
-        own = left_out if method == "occlusion" else _attribute(run, chosen, method, seed, precision)
-        before = _attribute(run, validation, method, seed, precision)
+        own = left_out if method == "occlusion" else _attribute(model, chosen, method, seed)
+        before = _attribute(model, validation, method, seed)
         cuts = fit_cuts(*_marked(before, validation_posts, validation_golds))
         unconverged[method] = sum(item.converged is False for item in own)
         frames += [_attribution_row(item, found, method) for item, found in zip(chosen, own, strict=True)]
@@ -243,19 +243,19 @@ def _second_annotator(
     return rows
 
 
-def _attribute(run: Run, items: Sequence[Item], method: str, seed: int, precision: Precision) -> list[Attribution]:
+def _attribute(model: ExplainedModel, items: Sequence[Item], method: str, seed: int) -> list[Attribution]:
     if not items:
         return []
-    targets = [run.labels[item.label] for item in items]
     contexts = [item.context for item in items]
     return attribute(
-        run,
+        model.run,
         [item.text for item in items],
         method,
-        targets,
+        [model.run.labels[item.label] for item in items],
         contexts=contexts if any(contexts) else None,
         seed=seed,
-        precision=precision,
+        precision=model.precision,
+        model=model,
     )
 
 

@@ -37,6 +37,7 @@ def attribute(
     contexts: Sequence[str] | None = None,
     seed: int = 0,
     precision: Precision = "fp32",
+    model: ExplainedModel | None = None,
 ) -> list[Attribution]:
     """Explain why a trained run decides as it does.
 
@@ -59,6 +60,8 @@ def attribute(
         For methods that draw.
     precision : {'fp32', 'bf16'}
         Of passes without gradients; bf16 is faster where the processor has it, and rounds.
+    model : ExplainedModel, optional
+        The same run with the same precision, made ready before: what it remembers is not read again.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def attribute(
     numbers = [None if name is None else _number(run, name, "target") for name in names]
     if not texts:
         return []
-    model = ExplainedModel(run, precision=precision)
+    model = model or ExplainedModel(run, precision=precision)
     posts = read_posts(run, texts, contexts)
     logits = model.whole(posts)
     probabilities = model.probabilities(logits)

@@ -51,12 +51,18 @@ class ExplainedModel:
         to one row, when memory runs out.
     precision : {'fp32', 'bf16'}
         Of passes without gradients, of which word-set methods and faithfulness make thousands.
+    remember : bool
+        Keep the logits of every row that was read: methods that are held against one model mask the same words again
+        and again. Only where the network stays as it is.
     """
 
-    def __init__(self, run: Run, tokens_at_once: int = 16384, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, run: Run, tokens_at_once: int = 16384, precision: Precision = "fp32", remember: bool = False
+    ) -> None:
         self.run = run
         self.tokens_at_once = tokens_at_once
         self.precision = precision
+        self._known: dict[bytes, Tensor] | None = {} if remember else None
 
     @property
     def network(self) -> ClassifierNetwork:
@@ -107,18 +113,20 @@ class ExplainedModel:
 
     @torch.no_grad()
     def logits(self, rows: Sequence[TokenRow]) -> Tensor:
-        """Return the logits of rows of any lengths, shape (rows, labels), on the CPU."""
-        found: list[Tensor] = [torch.empty(0)] * len(rows)
+        """Return the logits of rows of any lengths, shape (rows, labels), on the CPU; equal rows are read once."""
+        keys = [row.key for row in rows]
+        found: dict[bytes, Tensor] = {} if self._known is None else self._known
+        new = {key: number for number, key in enumerate(keys) if key not in found}
 
         def read(part: Sequence[int]) -> None:
             batch = self.batch([rows[number] for number in part])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
                 outputs = self.network(batch).logits.float().cpu()
             for number, output in zip(part, outputs, strict=True):
-                found[number] = output
+                found[keys[number]] = output.clone()
 
-        self.in_batches([len(row.ids) for row in rows], read)
-        return torch.stack(found)
+        self.in_batches([len(row.ids) for row in rows], read, chosen=list(new.values()))
+        return torch.stack([found[key] for key in keys])
 
     def in_batches(
         self,

@@ -1,5 +1,6 @@
 """Posts as a run reads them, with the word that each token belongs to."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,12 @@ class TokenRow:
 
     ids: Tensor
     types: Tensor | None
+
+    @property
+    def key(self) -> bytes:
+        """What tells this row from others: a digest of numbers and segments."""
+        parts = (self.ids,) if self.types is None else (self.ids, self.types)
+        return hashlib.blake2b(b"".join(part.numpy().tobytes() for part in parts), digest_size=16).digest()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from mhclf.training.saved import Run, load_run, trained_hash
 logger = logging.getLogger(__name__)
 
 LINEAR_METHODS = ("tfidf_weights", "permutation_shapley", "occlusion", "random")
-VALIDATION_ITEMS = 100
+VALIDATION_ITEMS = 50
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every attribution method: its contract on several families, and its formula by an independent road."""
 
+from dataclasses import replace
 from itertools import combinations
 from math import factorial
 
@@ -285,6 +286,35 @@ def test_removal_works_on_tokens(trained_run):
     with pytest.raises(ConfigError) as error:
         model.masked(post, np.ones((2, 3), dtype=bool), Target(0))
     assert str(error.value) == "kept: has shape (2, 3), expected (n, 7)."
+
+
+def test_equal_rows_are_read_once(trained_run, monkeypatch):
+    loaded = trained_run()
+    (post,) = read_posts(loaded, ["one two three four five six"])
+    kept = np.ones((5, len(post.words)), dtype=bool)
+    kept[1, 0] = kept[3, 0] = kept[4, 2] = False
+    plain, remembering = ExplainedModel(loaded), ExplainedModel(loaded, remember=True)
+    rows = [plain.row_without(post, row, "mask") for row in kept]
+    alone = torch.cat([plain.logits([row]) for row in rows])
+    read = []
+    forward = loaded.network.forward
+
+    def counted(batch, *args, **kwargs):
+        read.append(len(batch["input_ids"]))
+        return forward(batch, *args, **kwargs)
+
+    monkeypatch.setattr(loaded.network, "forward", counted)
+    assert torch.allclose(plain.logits(rows), alone, atol=1e-5)
+    assert read == [3]
+    # A model that is changed must be asked again; only one that is told to remembers.
+    plain.logits(rows[:2])
+    assert read == [3, 2]
+    first = remembering.logits(rows[:2])
+    assert torch.equal(remembering.logits(rows)[:2], first)
+    assert read == [3, 2, 2, 1]
+    # A post cut to the same tokens in another segment is another row.
+    if rows[0].types is not None:
+        assert rows[0].key != replace(rows[0], types=1 - rows[0].types).key
 
 
 def test_smaller_batches_when_memory_runs_out(trained_run):
