@@ -56,12 +56,14 @@ def explain_suite(
     methods, limit, data_root, precision
         As in `explain_run`.
     baseline : str, optional
-        The recipe with which other recipes on the same data, encoder and seed are compared; its cells are
-        explained first.
+        The recipe with which other recipes on the same data, encoder and seed are compared. Data set by
+        data set its cells are explained first.
     """
     found: list[ExplainedRun] = []
     baselines: dict[tuple[str, str, int], RunFidelity] = {}
-    for number, config in enumerate(sorted(cells, key=lambda cell: cell.method != baseline), start=1):
+    datasets = list(dict.fromkeys(cell.data for cell in cells))
+    ordered = sorted(cells, key=lambda cell: (datasets.index(cell.data), cell.method != baseline))
+    for number, config in enumerate(ordered, start=1):
         outcome = run(config)
         fidelity = _fidelity(outcome.folder, methods, limit, data_root, precision)
         place = (config.data, config.encoder, config.seed)
