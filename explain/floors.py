@@ -59,7 +59,7 @@ def linear_word_scores(model: ExplainedModel, post: ReadPost, target: Target) ->
         int(column): float(value * weights[column])
         for column, value in zip(features.indices, features.data, strict=True)
     }
-    # scikit-learn's own pattern, with the place of each word.
+    # The baseline's own words, with the place of each.
     found = linear.token_pattern.finditer(prefix + post.text)
     tokens = [(match.group().lower(), match.start() - len(prefix)) for match in found]
     features_at: list[tuple[str, tuple[int, ...]]] = [(word, (start,)) for word, start in tokens]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from mhclf.data.spans import marked_words
+from mhclf.data.spans import CJK, marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.evaluation.averages import Average, average
 from mhclf.evaluation.evidence_agreement import mask_agreement
@@ -99,7 +99,7 @@ def common_explanations(texts: Sequence[str], targets: npt.NDArray[np.int64], la
         if not own:
             found.append("")
             continue
-        vectors = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b").fit_transform(own)
+        vectors = TfidfVectorizer(token_pattern=rf"[{CJK}]|(?:(?![{CJK}])\w)+").fit_transform(own)
         likeness = vectors @ np.asarray(vectors.mean(axis=0)).ravel()
         found.append(own[int(np.argmax(likeness))])
     return found

@@ -14,10 +14,14 @@ from scipy.special import expit, softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from mhclf.data.spans import CJK
 from mhclf.errors import RunError
 
 _CONFIG = "linear.json"
 _ARRAYS = "linear.safetensors"
+# scikit-learn's own pattern (two letters or more), but where words are written without spaces every sign is one:
+# whole Chinese sentences would be one word each, and nothing would ever occur twice.
+_WORD = rf"[{CJK}]|(?:(?![{CJK}])\w){{2,}}"
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ class LinearModel:
 
     @property
     def token_pattern(self) -> "re.Pattern[str]":
-        """What counts as a word: scikit-learn's own pattern."""
-        return re.compile(_vectorizer(self.vocabulary).token_pattern)
+        """What counts as a word: two letters or more, and each Chinese, Japanese or Korean sign."""
+        return re.compile(_WORD)
 
     def logits(self, texts: list[str]) -> npt.NDArray[np.float64]:
         """Return logits, shape (n, labels)."""
@@ -158,7 +162,11 @@ def _constant(task: str, labels: tuple[str, ...], targets: npt.NDArray[np.int64]
 
 def _vectorizer(vocabulary: dict[str, int] | None = None, min_df: int = 2) -> TfidfVectorizer:
     return TfidfVectorizer(
-        ngram_range=(1, 2), min_df=1 if vocabulary else min_df, sublinear_tf=True, vocabulary=vocabulary
+        ngram_range=(1, 2),
+        min_df=1 if vocabulary else min_df,
+        sublinear_tf=True,
+        vocabulary=vocabulary,
+        token_pattern=_WORD,
     )
 
 
