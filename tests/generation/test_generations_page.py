@@ -1,15 +1,12 @@
 """The page of generations: what it says, that nothing of it is markup, and its filters in a real browser."""
 
-import html
 import json
-import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import looked_at, needs_browser
 from generation_support import ScriptedBackend
 
 from mhclf.config.generation import GenerationConfig, LabelsConfig
@@ -21,9 +18,6 @@ from mhclf.generation.page import Piece, card_of, explanation_pieces, write_gene
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 NASTY = "</p><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} & \"quoted words\" 'so'"
 LABELS = ("<b>bold</b>", 'say "no"', "plain")
 
@@ -161,9 +155,7 @@ def test_yes_or_no_questions_are_right_or_wrong_by_label(tiny_multilabel: Path, 
 
 
 PROBE = """
-<script>
-(function () {
-  var seen = {}, find = function (id) { return document.getElementById(id); };
+  var find = function (id) { return document.getElementById(id); };
   var choose = function (id, value) { find(id).value = value; find(id).dispatchEvent(new Event("change")); };
   var rows = function () {
     return Array.from(find("cards").children).filter(function (card) { return card.offsetParent !== null; })
@@ -194,24 +186,12 @@ PROBE = """
   find("show-texts").click(); seen.all = texts();
   find("show-texts").click(); seen.none = texts();
   seen.scripts = document.querySelectorAll("#cards script, #cards img, #cards b").length;
-  var probe = document.createElement("pre");
-  probe.id = "probe";
-  probe.textContent = JSON.stringify(seen);
-  document.body.appendChild(probe);
-})();
-</script>
-</body>"""
+"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_browser
 def test_the_page_filters_and_hides_texts(asked: tuple[Path, Path], tmp_path: Path) -> None:
-    content = (asked[1] / "generations.html").read_text(encoding="utf-8")
-    copy = tmp_path / "probed.html"
-    copy.write_text(content.replace("</body>", PROBE), encoding="utf-8")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-               "--dump-dom", copy.as_uri()]  # fmt: skip
-    found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
-    seen = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', found, re.DOTALL)[1]))  # type: ignore[index]
+    seen = looked_at(asked[1] / "generations.html", PROBE, tmp_path)
 
     def rows(*numbers: int) -> list[str]:
         return [f"<i>{number}</i>" for number in numbers]

@@ -1,26 +1,15 @@
 """The tables of the pages in a real browser: filter, sort, texts hidden until asked for. Skipped without Chromium."""
 
-import html
-import json
-import re
-import shutil
-import subprocess
-
 import pandas as pd
-import pytest
+from browser import looked_at, needs_browser
 
 from mhclf.results.compare import write_comparison
 from mhclf.results.report import write_report
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = needs_browser
 
 PROBE = """
-<script>
-(function () {
-  var seen = {}, find = function (id) { return document.getElementById(id); };
+  var find = function (id) { return document.getElementById(id); };
   var bodies = function () {
     return Array.from(find("post-table").tBodies).filter(function (body) { return !body.hidden; });
   };
@@ -53,30 +42,14 @@ PROBE = """
   find("show-texts").click();
   seen.texts_after_all = texts();
   seen.buttons_in_head = find("post-table").tHead.querySelectorAll("button").length;
-  var probe = document.createElement("pre");
-  probe.id = "probe";
-  probe.textContent = JSON.stringify(seen);
-  document.body.appendChild(probe);
-})();
-</script>
-</body>"""
-
-
-def looked_at(page, folder):
-    """Return what the probe saw in the page."""
-    copy = folder / "probed.html"
-    copy.write_text(page.read_text().replace("</body>", PROBE))
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
-               "--dump-dom", copy.as_uri()]  # fmt: skip
-    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    return json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', found, re.DOTALL)[1]))
+"""
 
 
 def test_the_report_filters_sorts_and_hides_texts(make_run, tmp_path):
     folder = make_run(tmp_path / "run")
     frame = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")
     texts = {name: f"text of {name}" for name in frame["id"]}
-    seen = looked_at(write_report(folder, texts), tmp_path)
+    seen = looked_at(write_report(folder, texts), PROBE, tmp_path)
     wrong = frame[frame["gold"] != frame["prediction"]]
     assert set(seen["start"]) == set(wrong["id"])
     assert seen["shown"] == f"{len(wrong)} of {len(wrong)} matching posts shown."
@@ -96,7 +69,7 @@ def test_the_comparison_filters_sorts_and_hides_texts(make_run, tmp_path):
     changed = frame.assign(prediction=["Anxiety"] * len(frame))
     changed.to_parquet(second / "predictions.parquet")
     texts = {name: f"text of {name}" for name in frame["id"]}
-    seen = looked_at(write_comparison([first, second], tmp_path / "page.html", texts), tmp_path)
+    seen = looked_at(write_comparison([first, second], tmp_path / "page.html", texts), PROBE, tmp_path)
     differ = frame.query("split == 'test' and prediction != 'Anxiety'")
     assert set(seen["start"]) == set(differ["id"])
     assert (seen["texts_at_start"], seen["texts_after_one"], seen["texts_after_all"]) == (0, 1, len(differ))
