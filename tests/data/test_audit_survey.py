@@ -78,6 +78,25 @@ def test_what_is_read(encoder_folder):
     assert cut.posts_cut == 1
     assert cut.characters_lost == pytest.approx((37 - 13) / (13 + 37))
     assert cut.evidence_lost == pytest.approx(19 / 30)
+    assert (whole.unknown_tokens, cut.unknown_tokens) == (0.0, 0.0)
+
+
+def test_an_encoder_of_another_language_is_a_finding(encoder_folder, make_table):
+    tokenizer = AutoTokenizer.from_pretrained(encoder_folder("bert"))
+    texts = ["my knee hurts", "\u6211 \u4eca \u5929 my knee"]
+    read = read_share(texts, (), tokenizer, "tiny", 64)
+    known = len(tokenizer("my knee hurts my knee", add_special_tokens=False)["input_ids"])
+    assert read.unknown_tokens == pytest.approx(3 / (known + 3))
+    (finding,) = (
+        item for item in findings_of(survey(make_table(texts, [0, 1]), read)) if item.check == "unknown_tokens"
+    )
+    assert finding.severity == "warning"
+    assert finding.message == (
+        f"{read.unknown_tokens:.0%} of the tokens are unknown to tiny: it can hardly read these posts. "
+        "Choose an encoder that knows their language (--encoder)."
+    )
+    # Here and there a sign that the tokenizer lacks, such as an emoji, is nothing to say.
+    assert said(replace(read, unknown_tokens=0.02)) == []
 
 
 def test_posts_that_two_sets_share(make_table):

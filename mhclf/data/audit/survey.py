@@ -20,6 +20,10 @@ _SHORTEST = {"zh": 10, "ja": 10, "ko": 10}
 """Letters that a post needs to tell its origin, where one says more than an English letter; elsewhere 25."""
 
 
+MOST_UNKNOWN = 0.05
+"""Share of unknown tokens from which an encoder is said not to fit: emoji and rare names stay far below it."""
+
+
 @dataclass(frozen=True)
 class Repetition:
     """Rows that meet another row of a set.
@@ -276,4 +280,11 @@ def findings_of(numbers: Survey) -> list[Finding]:
     if numbers.read is not None:
         share = f"at {numbers.read.max_length} tokens ({numbers.read.characters_lost:.0%} of all characters)."
         say("truncation", "note", numbers.read.posts_cut, f"posts are cut {share}")
+        unknown = numbers.read.unknown_tokens
+        if unknown >= MOST_UNKNOWN:
+            message = (
+                f"{unknown:.0%} of the tokens are unknown to {numbers.read.tokenizer}: it can hardly read these posts. "
+                "Choose an encoder that knows their language (--encoder)."
+            )
+            found.append(Finding("unknown_tokens", "warning", sum(numbers.rows.values()), message))
     return found
