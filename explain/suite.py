@@ -15,7 +15,7 @@ from explain.model import Precision
 from explain.run import RunFidelity, best_method, chosen_methods, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers
 from explain.tables import fidelity_table, split_table
-from mhclf.config.run import RunConfig
+from mhclf.config.run import RunConfig, short_name
 from mhclf.config.structure import from_mapping
 from mhclf.config.suite import SuiteConfig
 from mhclf.errors import RunError
@@ -132,7 +132,8 @@ def read_suite_fidelity(path: Path) -> list[ExplainedRun]:
 def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
     """Return the Markdown page of a suite's fidelity, from its committed records alone."""
     parts = [f"# {suite.title or suite.name}\n", *(f"{note}\n" for note in suite.notes)]
-    for item in read_suite_fidelity(records):
+    explained = read_suite_fidelity(records)
+    for item in explained:
         own, counts = item.records, item.counts
         parts.append(to_markdown(fidelity_table(own, counts)))
         sentences = [*answers(own), reason_sentence(counts, best_method(own))]
@@ -140,8 +141,24 @@ def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
         parts.append(to_markdown(split_table(own)))
         if item.changes:
             parts.append(to_markdown(change_table(item.changes)))
+    missing = _missing(suite, explained)
+    if missing:
+        parts.append(f"Planned by the suite and not explained yet: {', '.join(missing)}.\n")
     parts.append(f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.\n")
     return "\n".join(parts)
+
+
+def _missing(suite: SuiteConfig, explained: Sequence[ExplainedRun]) -> list[str]:
+    """Return the planned cells that have no records, by name."""
+    done = {(first.dataset, first.model, first.seed) for first in (item.records[0] for item in explained)}
+    planned = [
+        (short_name(data), method, seed)
+        for grid in suite.grids
+        for data in grid.datasets
+        for method in grid.methods
+        for seed in grid.seeds
+    ]
+    return [f"{data} ({method}, seed {seed})" for data, method, seed in planned if (data, method, seed) not in done]
 
 
 def suite_latex(records: Path) -> str:

@@ -218,6 +218,10 @@ def test_a_suite_says_what_another_recipe_changes(config, tmp_path):
     grid = GridConfig(("demo",), ("lara_supcon", "rationale_supervised"), (1,))
     page = suite_page(SuiteConfig("fidelity", (grid,), baselines=("lara_supcon",)), records, "make it")
     assert "**demo: rationale_supervised against lara_supcon**" in page
+    assert "not explained yet" not in page
+    wider = GridConfig(("demo", "cams"), ("lara_supcon",), (1,))
+    page = suite_page(SuiteConfig("fidelity", (wider,), baselines=("lara_supcon",)), records, "make it")
+    assert "\nPlanned by the suite and not explained yet: cams (lara_supcon, seed 1).\n" in page
     latex = suite_latex(records)
     assert latex.startswith("% \\usepackage{booktabs,graphicx}")
     assert latex.count(r"\begin{table}") == latex.count(r"\label{tab:fidelity-demo-") == 3
