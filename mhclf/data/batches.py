@@ -138,7 +138,7 @@ def _posts(pack: Pack) -> list[int]:
 
 
 def _evened(packs: list[Pack], count: int, world: int) -> list[Pack]:
-    """Return `count` batches: the units of surplus ones join the smallest others, or the largest ones are halved."""
+    """Return `count` batches: the units of surplus ones join the smallest others, or large ones are halved."""
 
     def size(pack: Pack) -> int:
         return sum(len(unit) for unit in pack)
@@ -149,13 +149,33 @@ def _evened(packs: list[Pack], count: int, world: int) -> list[Pack]:
         for unit in surplus:
             min(packs, key=size).append(unit)
     while len(packs) < count:
-        largest = max(packs, key=size)
-        half = len(largest) // 2
-        if min(size(largest[:half]), size(largest[half:])) < world:
+        halves = _halved(packs, world)
+        if halves is None:
             break
-        packs.append(largest[half:])
-        del largest[half:]
+        number, (first, second) = halves
+        packs[number] = first
+        packs.append(second)
     return packs
+
+
+def _halved(packs: list[Pack], world: int) -> tuple[int, tuple[Pack, Pack]] | None:
+    """Return the largest batch that can be cut in two with a post for each process, by number, and its halves.
+
+    Between units where there is a place; else through a unit, with two posts on either side if possible.
+    """
+    sizes = [len(_posts(pack)) for pack in packs]
+    largest = sorted(range(len(packs)), key=lambda number: -sizes[number])
+    for number in largest:
+        pack = packs[number]
+        for cut in sorted(range(1, len(pack)), key=lambda cut: abs(cut - len(pack) // 2)):
+            if min(len(_posts(pack[:cut])), len(_posts(pack[cut:]))) >= world:
+                return number, (pack[:cut], pack[cut:])
+    for least in (2 * world, world):
+        for number in largest:
+            if sizes[number] >= 2 * least:
+                rows = _posts(packs[number])
+                return number, ([rows[: len(rows) // 2]], [rows[len(rows) // 2 :]])
+    return None
 
 
 def company(classes: npt.NDArray[np.int64], per_class: int) -> list[npt.NDArray[np.int64]]:

@@ -47,9 +47,9 @@ class JointPlan(ClassificationPlan):
         self.strict_loading = False
         self._held_out: list[tuple[float, float]] = []
 
-    def losses(self, batch: Batch) -> tuple[NetworkOutput, LossParts]:
-        """Return what the network says of a batch, and all losses of the step."""
-        output, parts = super().losses(batch)
+    def losses(self, batch: Batch, part: int = 0) -> tuple[NetworkOutput, LossParts]:
+        """Return what the network says of a batch, and all losses; `part` counts the batches of one step."""
+        output, parts = super().losses(batch, part)
         generation = self.generation_loss(output, batch) if self.config.weight > 0 else None
         if generation is None:
             return output, parts

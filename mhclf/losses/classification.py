@@ -1,5 +1,6 @@
 """Classification losses: each gives one value a post, so that they can be weighted, averaged and split exactly."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -157,13 +158,15 @@ class Gamblers(ClassificationLoss):
         wanted, log_probability = self.by_label(logits, targets)
         if output.reservation is None:
             raise ConfigError("loss: 'gamblers' needs a reservation. Add --model.abstain true.")
-        reserved = reservation_share(logits, output.reservation)
         if progress < self.config.start_share:
             # The reservation stays in the graph: ddp wants a gradient, if zero, for every parameter.
-            return -(wanted * log_probability).sum(dim=-1) + 0.0 * reserved
+            return -(wanted * log_probability).sum(dim=-1) + 0.0 * reservation_share(logits, output.reservation)
+        # In logarithms: a post that is decided wrongly beyond doubt keeps its gradient.
+        both = torch.cat([logits, output.reservation.float().unsqueeze(-1)], dim=-1).log_softmax(dim=-1)
         weight = wanted.sum(dim=-1)
-        right = (1 - reserved) * (wanted * log_probability.exp()).sum(dim=-1) / weight
-        return -weight * torch.log((right + reserved / self.payoff).clamp(min=1e-12))
+        share = (wanted / weight.clamp(min=torch.finfo(weight.dtype).tiny).unsqueeze(-1)).log()
+        kept = both[:, -1:] - math.log(self.payoff)
+        return -weight * torch.cat([share + both[:, :-1], kept], dim=-1).logsumexp(dim=-1)
 
 
 @LOSSES.register("balanced_accuracy")

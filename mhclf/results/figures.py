@@ -102,7 +102,8 @@ def _class_scores(run: RunFiles, found: Predictions) -> Figure:
 
 def _reliability(run: RunFiles, found: Predictions) -> Figure:
     """Return the reliability diagram, before and after temperature scaling where a temperature was fitted."""
-    temperature = read_temperature(run)
+    fitted = read_temperature(run)
+    temperature = None if fitted is None else fitted.value
     task, gold = run.manifest.task, found.gold_classes
     scaled = None if temperature is None else scale_by_temperature(task, found.probability, temperature)
     stated, came = certainty(task, gold, found.probability)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +21,15 @@ def own_values(run: RunFiles) -> dict[str, ResultRecord]:
     return {record.metric: record for record in own_records(run) if record.slice == "all"}
 
 
-def read_temperature(run: RunFiles) -> float | None:
+@dataclass(frozen=True)
+class FittedTemperature:
+    """The temperature that was fitted on validation; `at_bound` where the search ended at a bound: it says little."""
+
+    value: float
+    at_bound: bool
+
+
+def read_temperature(run: RunFiles) -> FittedTemperature | None:
     """Return the temperature fitted on validation; None where there is none.
 
     Raises
@@ -32,7 +41,8 @@ def read_temperature(run: RunFiles) -> float | None:
     if not path.is_file():
         return None
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["value"])
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return FittedTemperature(float(found["value"]), bool(found["at_bound"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: is damaged ({type(error).__name__}). Run it again with --overwrite.") from error
 
@@ -95,10 +105,15 @@ def calibration_sentence(run: RunFiles) -> str:
     temperature, scaled = read_temperature(run), values.get("ece_temperature_scaled")
     if temperature is None or scaled is None:
         return sentence
-    lean = "surer than right" if temperature > 1 else "less sure than right"
+    if temperature.at_bound:
+        lean = "the end of the search: validation has too few mistakes to tell"
+    elif abs(temperature.value - 1) < 0.005:
+        lean = "the model was as sure as right there"
+    else:
+        lean = f"the model was {'surer' if temperature.value > 1 else 'less sure'} than right there"
     return (
-        f"{sentence} The temperature fitted on validation is {format_number(temperature, 2)} (the model was {lean} "
-        f"there); with it the error is {interval_text(scaled)}."
+        f"{sentence} The temperature fitted on validation is {format_number(temperature.value, 2)} ({lean}); with it "
+        f"the error is {interval_text(scaled)}."
     )
 
 

@@ -218,7 +218,13 @@ def fit_network(job: FitJob) -> Fitted:
     fitted = train_network(job)
     network = fitted.network
     # The best checkpoint holds the whole plan; its network is what is kept.
-    state = load_checkpoint(job.folder.checkpoints / "best.ckpt")["state_dict"]
+    best = job.folder.checkpoints / "best.ckpt"
+    if not best.is_file():
+        raise RunError(
+            f"{job.folder.path}: training ended before the first validation, which chooses the model. Train for "
+            "longer, or validate more often: --trainer.options {val_check_interval: 0.25}."
+        )
+    state = load_checkpoint(best)["state_dict"]
     own = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
     network.load_state_dict(own)
     if job.config.lora.rank:

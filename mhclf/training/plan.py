@@ -81,7 +81,7 @@ class ClassificationPlan(lightning.LightningModule):
         # By step, not by epoch: Lightning leaves out the epoch's start hook when it resumes from an epoch's end.
         torch.manual_seed(batch_seed(self.seed_value, self.global_step, self._part(batch_idx)))
         with dropout_on(self.device):
-            _, parts = self.losses(batch)
+            _, parts = self.losses(batch, batch_idx % self.trainer.accumulate_grad_batches)
         loss = parts.total
         if not torch.isfinite(loss):
             raise LossNotFiniteError(self.global_step, batch.rows.tolist())
@@ -90,14 +90,16 @@ class ClassificationPlan(lightning.LightningModule):
             self._tell_loggers(parts)
         return {"loss": loss, "parts": parts, "posts": len(gathered(batch.rows))}
 
-    def losses(self, batch: Batch) -> tuple[NetworkOutput, LossParts]:
-        """Return what the network says of a batch, and all losses of the step."""
+    def losses(self, batch: Batch, part: int = 0) -> tuple[NetworkOutput, LossParts]:
+        """Return what the network says of a batch, and all losses; `part` counts the batches of one step."""
         progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         watched = batch.marks is not None and self.objective.evidence.attention_weight > 0
         output = self.network(batch.inputs, watch_attention=watched)
         parts = self.objective(output, Targets(batch.targets, batch.confidence), progress, batch.marks)
         if self.auxiliary:
-            losses = [task.loss(self.network, self.global_step, self.device) for task in self.auxiliary]
+            # Every batch of an accumulated step learns an auxiliary batch of its own.
+            turn = self.global_step * self.trainer.accumulate_grad_batches + part
+            losses = [task.loss(self.network, turn, self.device) for task in self.auxiliary]
             auxiliary = torch.stack(losses).mean()
             parts = replace(parts, total=parts.total + self.auxiliary_weight * auxiliary, auxiliary=auxiliary)
         return output, parts

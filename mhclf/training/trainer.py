@@ -119,7 +119,7 @@ def check_options(config: TrainerConfig, ours: dict[str, Any]) -> None:
     """
     known = [name for name in inspect.signature(lightning.Trainer.__init__).parameters if name != "self"]
     own = {"max_epochs": "epochs", "accumulate_grad_batches": "accumulate", "logger": "loggers"}
-    for name in config.options:
+    for name, value in config.options.items():
         if name not in known:
             raise ConfigError(f"trainer: options: lightning.Trainer has no option '{name}'.{nearest(name, known)}")
         if name in {"gradient_clip_val", "gradient_clip_algorithm"}:
@@ -128,6 +128,13 @@ def check_options(config: TrainerConfig, ours: dict[str, Any]) -> None:
             raise ConfigError(
                 f"trainer: options: '{name}' would leave the run without the checkpoint that its model is taken from. "
                 "For a quick look give --limit 50 --trainer.epochs 1."
+            )
+        if (name == "limit_val_batches" and value == 0) or (
+            name == "check_val_every_n_epoch" and value is not None and value > config.epochs
+        ):
+            raise ConfigError(
+                f"trainer: options: '{name}: {value}' would leave the run without a validated epoch, from which its "
+                f"model is taken; it trains for {config.epochs}."
             )
         if name in {"accelerator", "devices", "strategy", "precision", *own}:
             raise ConfigError(f"trainer: options: give '{name}' as --trainer.{own.get(name, name)}.")

@@ -22,10 +22,17 @@ SETS = torch.tensor([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 
 
 
 def per_post(
-    logits=LOGITS, labels=CLASSES, task="multiclass", reservation=None, confidence=None, progress=1.0, **config
+    logits=LOGITS,
+    labels=CLASSES,
+    task="multiclass",
+    reservation=None,
+    confidence=None,
+    progress=1.0,
+    counts=COUNTS,
+    **config,
 ):
     settings = LossConfig(**config)
-    loss = LOSSES.get(settings.name)(task, settings, COUNTS, 52)
+    loss = LOSSES.get(settings.name)(task, settings, counts, int(counts.sum()))
     output = NetworkOutput(logits, Aggregated(logits), None, reservation)
     return loss(output, Targets(labels, confidence), labels, progress)
 
@@ -99,6 +106,27 @@ def test_gamblers_loss_equals_brute_force(payoff):
         entries = [math.exp(value) for value in [*LOGITS[row].tolist(), float(reservation[row])]]
         p = [value / sum(entries) for value in entries]
         assert float(losses[row]) == pytest.approx(-math.log(p[CLASSES[row]] + p[3] / payoff), rel=1e-5)
+
+
+def test_gamblers_loss_learns_from_a_post_that_is_wrong_beyond_doubt():
+    logits = torch.tensor([[-40.0, 40.0]], requires_grad=True)
+    reservation = torch.tensor([-40.0], requires_grad=True)
+    zero = torch.tensor([0])
+    value = per_post(logits, zero, reservation=reservation, name="gamblers", payoff=2.0, counts=torch.tensor([5, 5]))
+    value.sum().backward()
+    # p(gold) = r = e^-80: -log(e^-80 + e^-80 / 2).
+    assert float(value.detach()) == pytest.approx(80 - math.log(1.5), rel=1e-6)
+    assert logits.grad[0].tolist() == pytest.approx([-2 / 3, 1.0], abs=1e-5)
+    assert float(reservation.grad) == pytest.approx(-1 / 3, abs=1e-5)
+
+
+def test_a_class_that_train_lacks_weighs_nothing_in_the_gamblers_loss():
+    logits = torch.zeros(1, 3, requires_grad=True)
+    settings = {"name": "gamblers", "class_weights": "balanced", "counts": torch.tensor([5, 5, 0])}
+    value = per_post(logits, torch.tensor([2]), reservation=torch.zeros(1), **settings)
+    value.sum().backward()
+    assert float(value.detach()) == 0.0
+    assert logits.grad.tolist() == [[0.0, 0.0, 0.0]]
 
 
 def test_gamblers_loss_starts_with_cross_entropy_and_checks_its_payoff():

@@ -119,13 +119,21 @@ def test_coverage_error_and_slices(make_run, tmp_path):
 
 def test_calibration_in_words(make_run, tmp_path):
     run, values = measured(make_run, tmp_path / "run", words=False)
-    temperature = read_temperature(run)
+    temperature = read_temperature(run).value
     sentence = calibration_sentence(run)
     assert sentence.startswith(f"The expected calibration error (15 bins of equal width) is {values['ece']:.3f} [")
     assert (
         f"the Brier score {values['brier']:.3f}. The temperature fitted on validation is {temperature:.2f}" in sentence
     )
     assert slices_table(run) is None
+    for value, at_bound, said in (
+        (1.3, False, "1.30 (the model was surer than right there)"),
+        (0.8, False, "0.80 (the model was less sure than right there)"),
+        (1.0, False, "1.00 (the model was as sure as right there)"),
+        (0.05, True, "0.05 (the end of the search: validation has too few mistakes to tell)"),
+    ):
+        (tmp_path / "run" / "temperature.json").write_text(json.dumps({"value": value, "at_bound": at_bound}))
+        assert f"The temperature fitted on validation is {said}; with it the error is" in calibration_sentence(run)
     (tmp_path / "run" / "temperature.json").write_text("[]")
     with pytest.raises(DataError, match=r"temperature.json: is damaged \(TypeError\)"):
         calibration_sentence(run)

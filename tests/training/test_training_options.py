@@ -16,8 +16,9 @@ from mhclf.config.model import LongPostsConfig, LoraConfig, ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
-from mhclf.errors import ConfigError
+from mhclf.errors import ConfigError, RunError
 from mhclf.models.weights import resolve_encoder
+from mhclf.training.auxiliary import AuxiliaryTask
 from mhclf.training.fit import FitJob, build_network, fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.plan import ClassificationPlan
@@ -256,6 +257,12 @@ def test_loggers_of_lightning_write_beside_our_log(tiny_config):
         ({"options": {"max_epochs": 2}}, "trainer: options: give 'max_epochs' as --trainer.epochs."),
         ({"options": {"gradient_clip_val": 0.5}},
          "trainer: options: 'gradient_clip_val' has no effect here. Give --optim.gradient_clip (by norm)."),
+        ({"options": {"limit_val_batches": 0}},
+         "trainer: options: 'limit_val_batches: 0' would leave the run without a validated epoch, from which its model "
+         "is taken; it trains for 1."),
+        ({"options": {"check_val_every_n_epoch": 3}},
+         "trainer: options: 'check_val_every_n_epoch: 3' would leave the run without a validated epoch, from which its "
+         "model is taken; it trains for 1."),
         ({"options": {"fast_dev_run": True}},
          "trainer: options: 'fast_dev_run' would leave the run without the checkpoint that its model is taken from. "
          "For a quick look give --limit 50 --trainer.epochs 1."),
@@ -311,6 +318,11 @@ def test_soft_labels_reach_the_loss(tiny_config, tmp_path):
     assert first[0] != pytest.approx(first[1], abs=1e-4)
 
 
+def test_training_that_ends_before_validation_says_so(tiny_config):
+    with pytest.raises(RunError, match="training ended before the first validation, which chooses the model."):
+        run(tiny_config(trainer=replace(tiny_config().trainer, options={"max_steps": 1})))
+
+
 def test_an_auxiliary_set_is_learnt_without_the_held_out_posts(tiny_config, tiny_multilabel, caplog):
     config: RunConfig = tiny_config(auxiliary=(str(tiny_multilabel),))
     caplog.set_level("INFO", "mhclf")
@@ -333,6 +345,18 @@ def test_an_auxiliary_set_learns_by_likelihood_whatever_the_main_loss_is(tiny_co
     )
     losses = [float(row["loss"]) for row in log(run(config)) if row["kind"] == "step"]
     assert np.isfinite(losses).all()
+
+
+def test_each_batch_of_an_accumulated_step_learns_an_auxiliary_batch_of_its_own(
+    tiny_config, tiny_multilabel, monkeypatch
+):
+    turns = []
+    batch_of = AuxiliaryTask.batch
+    monkeypatch.setattr(AuxiliaryTask, "batch", lambda self, turn: turns.append(turn) or batch_of(self, turn))
+    trainer = replace(tiny_config().trainer, accumulate=3, epochs=1)
+    run(tiny_config(auxiliary=(str(tiny_multilabel),), trainer=trainer, batch=BatchConfig(size=3)))
+    assert len(turns) > 3
+    assert turns == list(range(len(turns)))
 
 
 def test_the_auxiliary_part_is_logged(tiny_config, tiny_multilabel):
