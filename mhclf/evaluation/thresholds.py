@@ -51,7 +51,8 @@ def fit_threshold(
     probability : array (n,) in [0, 1]
     label : its name
     objective : {"f1", "cost"}
-        The greatest F1, or the least mean of ``cost_ratio * missed + wrongly given``.
+        The greatest F1, or the least mean of ``cost_ratio * missed + wrongly given``, among thresholds that part the
+        rows: one that gives the label to all of them or to none is not looked at, even where it would score best.
     cost_ratio : float
         What a missed row costs when a wrongly given one costs 1; above 0.
 
