@@ -130,7 +130,8 @@ def suite(arguments: argparse.Namespace) -> int:
 
     config = read_suite(HERE / "suites", arguments.suite)
     cells = suite_cells(config, HERE / "recipes", {"out": arguments.out, "data_root": arguments.data_root})
-    records = HERE / "results" / f"{config.name}.jsonl"
+    records = HERE / "results" / "explained" / f"{config.name}.jsonl"
+    records.parent.mkdir(exist_ok=True)
     if not arguments.from_records:
         explain_suite(
             cells,

@@ -118,7 +118,10 @@ def accuracy_change(
     if set(place) != set(ours.ids):
         raise DataError(f"{identity['model']} and {identity['baseline']} were tested on different posts.")
     order = [place[identifier] for identifier in ours.ids]
-    right, baseline = ((run.gold == run.prediction).mean(axis=1) for run in (ours, theirs))
+    right, baseline = (
+        (run.gold == run.prediction).mean(axis=1) if run.multilabel else run.correct.astype(np.float64)
+        for run in (ours, theirs)
+    )
     baseline = baseline[order]
     compared = paired_means(right, baseline, ours.groups, n_resamples=n_resamples, test="permutation")
     change = Compared(compared.difference, compared.ci_low, compared.ci_high, compared.p_value)

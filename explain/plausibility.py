@@ -130,7 +130,8 @@ def plausibility(scores: npt.ArrayLike, gold: npt.ArrayLike, cuts: Cuts, absolut
         raise DataError("gold marks no word: leave the post out")
     size, own = len(values), int(marked.sum())
     return {
-        "auprc": float(average_precision_score(marked, values)),
+        # Its sum of steps can end a rounding error above 1.
+        "auprc": min(1.0, float(average_precision_score(marked, values))),
         "auroc": float(roc_auc_score(marked, values)) if own < size else float("nan"),
         "f1_own_length": f1_at(values, marked, own),
         "f1_share": f1_at(values, marked, max(1, round(cuts.share * size))),

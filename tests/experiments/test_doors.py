@@ -165,6 +165,20 @@ def test_the_committed_tables_are_made_from_the_committed_records(tmp_path):
         assert (REPOSITORY / "experiments" / "tables" / f"{path.stem}.png").is_file()
 
 
+def test_the_committed_tables_of_fidelity_are_made_from_the_committed_records():
+    from explain.suite import suite_latex, suite_page
+    from mhclf.config.suite import read_suite
+
+    folder = REPOSITORY / "experiments"
+    found = sorted((folder / "results" / "explained").glob("*.jsonl"))
+    assert [path.stem for path in found] == ["fidelity"]
+    for path in found:
+        suite = read_suite(folder / "suites", path.stem)
+        page = suite_page(suite, path, f"python experiments/explain.py --suite {path.stem}")
+        assert page == (folder / "tables" / f"{path.stem}.md").read_text(encoding="utf-8")
+        assert suite_latex(path) == (folder / "tables" / f"{path.stem}.tex").read_text(encoding="utf-8")
+
+
 def test_the_audit_prints_writes_and_stops(tiny_dataset, tmp_path):
     found = door("audit", "--data", str(tiny_dataset), "--out", "runs", cwd=tmp_path)
     assert found.returncode == 0, found.stderr

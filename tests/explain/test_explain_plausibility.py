@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -89,6 +89,7 @@ def test_ties_count_as_the_mean_over_all_orders(words, k):
 
 
 @settings(max_examples=150, deadline=None)
+@example([(0.0, True)] * 6 + [(1.0, True), (0.5, True), (0.75, True)])
 @given(st.lists(st.tuples(st.floats(-1, 1), st.booleans()), min_size=2, max_size=30))
 def test_areas_equal_scikit_learn_and_all_values_lie_between_0_and_1(words):
     scores = np.array([score for score, _ in words])

@@ -252,15 +252,19 @@ def test_change_of_accuracy_by_hand():
     def predictions(ids, gold, predicted):
         frame = pd.DataFrame({
             "id": ids, "group": ids, "split": "test", "gold": gold, "prediction": predicted, "abstention": 0.0,
-            "probability/no": 0.5, "probability/yes": 0.5,
+            "probability/no": 0.5, "probability/yes": 0.25, "probability/maybe": 0.25,
         })  # fmt: skip
-        return predictions_of(frame, ("no", "yes"), multilabel=False)
+        return predictions_of(frame, ("no", "yes", "maybe"), multilabel=isinstance(gold[0], list))
 
     ours = predictions(["a", "b", "c", "d"], ["yes", "no", "yes", "no"], ["yes", "no", "yes", "yes"])
     theirs = predictions(["d", "c", "b", "a"], ["no", "yes", "no", "yes"], ["no", "no", "yes", "yes"])
     identity = {"dataset": "d", "model": "new", "baseline": "old"}
     change = accuracy_change(ours, theirs, identity)
     assert (change.n, change.value, change.baseline_value, change.change.difference) == (4, 0.75, 0.5, 0.25)
+    # Several labels a post: each label is a decision.
+    sets = [predictions(["a", "b"], [["no"], []], found) for found in ([["no"], ["yes"]], [["no", "yes"], []])]
+    change = accuracy_change(*sets, identity)
+    assert (change.value, change.baseline_value) == (pytest.approx(5 / 6), pytest.approx(5 / 6))
     other = predictions(["a", "b", "c", "x"], ["yes", "no", "yes", "no"], ["yes", "no", "yes", "yes"])
     with pytest.raises(DataError, match="^new and old were tested on different posts.$"):
         accuracy_change(ours, other, identity)
