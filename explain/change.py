@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from explain.items import HIGHER_IS_BETTER, SECOND
-from explain.summary import Compared
+from explain.summary import Compared, Paired, compare_paired
 from explain.tables import LEVEL, SHOWN
 from mhclf.errors import DataError
-from mhclf.evaluation import holm, paired_means
+from mhclf.evaluation import paired_means
 from mhclf.results.predictions import Predictions
 from mhclf.results.tables import Cell, Column, Table, format_interval
 
@@ -67,29 +67,19 @@ def fidelity_changes(
     item = ["id", "target"] if several else ["id"]
     found = []
     for metric in (name for name in HIGHER_IS_BETTER if name in numbers and name in baseline):
-        pairs = {}
+        items = {}
         for method in dict.fromkeys(numbers["method"]):
             if method == SECOND:
                 continue
             ours, theirs = (
                 frame.loc[frame["method"] == method, [*item, "group", metric]].dropna() for frame in (numbers, baseline)
             )
-            both = ours.merge(theirs.drop(columns="group"), on=item, suffixes=("", "_baseline"), validate="1:1")
-            if both["group"].nunique() > 1:
-                pairs[method] = both
-        raw = {
-            method: paired_means(
-                both[metric].to_numpy(np.float64),
-                both[f"{metric}_baseline"].to_numpy(np.float64),
-                both["group"].to_numpy(),
-                n_resamples=n_resamples,
-                test="permutation",
+            items[method] = ours.merge(
+                theirs.drop(columns="group"), on=item, suffixes=("", "_baseline"), validate="1:1"
             )
-            for method, both in pairs.items()
-        }
-        corrected = list(holm([item.p_value for item in raw.values()])) if raw else []
-        for (method, compared), p in zip(raw.items(), corrected, strict=True):
-            both = pairs[method]
+        pairs = {name: Paired(both[metric], both[f"{metric}_baseline"], both["group"]) for name, both in items.items()}
+        for method, change in compare_paired(pairs, n_resamples).items():
+            both = items[method]
             found.append(
                 ModelChange(
                     **identity,
@@ -98,7 +88,7 @@ def fidelity_changes(
                     n=len(both),
                     value=float(both[metric].mean()),
                     baseline_value=float(both[f"{metric}_baseline"].mean()),
-                    change=Compared(compared.difference, compared.ci_low, compared.ci_high, float(p)),
+                    change=change,
                 )
             )
     return found
@@ -114,15 +104,14 @@ def accuracy_change(
     DataError
         If the two hold different posts.
     """
-    place = {identifier: row for row, identifier in enumerate(theirs.ids)}
-    if set(place) != set(ours.ids):
+    rows = theirs.places_of(ours.ids)
+    if rows is None:
         raise DataError(f"{identity['model']} and {identity['baseline']} were tested on different posts.")
-    order = [place[identifier] for identifier in ours.ids]
     right, baseline = (
         (run.gold == run.prediction).mean(axis=1) if run.multilabel else run.correct.astype(np.float64)
         for run in (ours, theirs)
     )
-    baseline = baseline[order]
+    baseline = baseline[rows]
     compared = paired_means(right, baseline, ours.groups, n_resamples=n_resamples, test="permutation")
     change = Compared(compared.difference, compared.ci_low, compared.ci_high, compared.p_value)
     return ModelChange(

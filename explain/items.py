@@ -254,7 +254,6 @@ def _attribute(model: ExplainedModel, items: Sequence[Item], method: str, seed: 
         [model.run.labels[item.label] for item in items],
         contexts=contexts if any(contexts) else None,
         seed=seed,
-        precision=model.precision,
         model=model,
     )
 

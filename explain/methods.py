@@ -61,7 +61,7 @@ def attribute(
     precision : {'fp32', 'bf16'}
         Of passes without gradients; bf16 is faster where the processor has it, and rounds.
     model : ExplainedModel, optional
-        The same run with the same precision, made ready before: what it remembers is not read again.
+        The same run made ready before, with a precision of its own: what it remembers is not read again.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def attribute(
             run.labels[item.label] + (f" rather than {against}" if against else ""),
             float(row[item.label]),
             method,
-            {"quantity": "logit", "max_length": run.max_length, "precision": precision} | result.settings,
+            {"quantity": "logit", "max_length": run.max_length, "precision": model.precision} | result.settings,
             result.completeness_gap,
             result.converged,
             int((~post.seen).sum()),

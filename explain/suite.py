@@ -85,9 +85,11 @@ def _fidelity(
     """Return what was found before with the same settings, or explain the run."""
     if (folder / "fidelity.jsonl").is_file():
         before = read_run_fidelity(folder)
-        same = {"limit": limit, "precision": precision, "split": "test"}
+        same = {"limit": limit, "precision": precision, "split": "test", "seed": 0}
         known = {record.method for record in before.records} - {SECOND}
-        if same.items() <= before.counts.items() and known == set(chosen_methods(load_run(folder), methods)):
+        faithful = any(record.metric == "comprehensiveness" for record in before.records)
+        fits = faithful and same.items() <= before.counts.items()
+        if fits and known == set(chosen_methods(load_run(folder), methods)):
             return before
         logger.info("%s was explained with other settings, and is explained again.", folder)
     return explain_run(folder, methods, limit, data_root=data_root, precision=precision)

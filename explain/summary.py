@@ -1,13 +1,14 @@
 """From the numbers of single items to a table: means with intervals, paired tests, and what they answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from explain.items import HIGHER_IS_BETTER, SECOND
@@ -112,19 +113,41 @@ def _mean(values: "pd.Series[float]", n_resamples: int) -> dict[str, Any]:
 
 def _tests(wide: pd.DataFrame, methods: Sequence[str], base: str, n_resamples: int) -> dict[str, Compared]:
     """Compare every other method with one, on the items that both have."""
-    raw = {}
+    pairs = {}
     for method in methods:
-        if method == base or method not in wide or base not in wide:
-            continue
-        both = wide[[method, base]].dropna()
-        groups = both.index.get_level_values("group").to_numpy()
-        if len(set(groups)) > 1:
-            ours, theirs = (both[name].to_numpy(dtype=np.float64)[None] for name in (method, base))
-            raw[method] = paired_means(ours, theirs, groups, n_resamples=n_resamples, test="permutation")
+        if method != base and method in wide and base in wide:
+            both = wide[[method, base]].dropna()
+            pairs[method] = Paired(both[method], both[base], both.index.get_level_values("group"))
+    return compare_paired(pairs, n_resamples)
+
+
+class Paired(NamedTuple):
+    """Two numbers of each of n items, and the items' groups."""
+
+    ours: ArrayLike
+    theirs: ArrayLike
+    groups: ArrayLike
+
+
+def compare_paired(pairs: Mapping[str, Paired], n_resamples: int) -> dict[str, Compared]:
+    """Return ours minus theirs by name, Holm-corrected over the names; what lies in one group alone is left out.
+
+    Parameters
+    ----------
+    pairs : mapping
+        Name -> the items that both have.
+    n_resamples : int
+    """
+    raw = {}
+    for name, (ours, theirs, groups) in pairs.items():
+        codes = np.asarray(groups)
+        if len(set(codes)) > 1:
+            a, b = (np.asarray(side, dtype=np.float64) for side in (ours, theirs))
+            raw[name] = paired_means(a, b, codes, n_resamples=n_resamples, test="permutation")
     corrected = list(holm([item.p_value for item in raw.values()])) if raw else []
     return {
-        method: Compared(item.difference, item.ci_low, item.ci_high, float(p))
-        for (method, item), p in zip(raw.items(), corrected, strict=True)
+        name: Compared(item.difference, item.ci_low, item.ci_high, float(p))
+        for (name, item), p in zip(raw.items(), corrected, strict=True)
     }
 
 

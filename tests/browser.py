@@ -13,6 +13,18 @@ import pytest
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
+# What scripts of pages of cards use: choosing in a field, the cards in view, the texts in view.
+ON_CARDS = """
+  var find = function (id) { return document.getElementById(id); };
+  var choose = function (id, value) { find(id).value = value; find(id).dispatchEvent(new Event("change")); };
+  var rows = function () {
+    return Array.from(find("cards").children).filter(function (card) { return card.offsetParent !== null; })
+      .map(function (card) { return card.querySelector("strong").textContent; });
+  };
+  var texts = function () {
+    return Array.from(document.querySelectorAll(".said")).filter(function (one) { return !one.hidden; }).length;
+  };
+"""
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 

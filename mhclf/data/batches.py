@@ -98,7 +98,7 @@ class PostBatches(Sampler[list[int]]):
         packs: list[Pack] = []
         for pack in self._cut(units):
             # Each process needs a post.
-            if packs and min(len(_posts(packs[-1])), len(_posts(pack))) < world:
+            if packs and min(_size(packs[-1]), _size(pack)) < world:
                 packs[-1] += pack
             else:
                 packs.append(pack)
@@ -137,17 +137,17 @@ def _posts(pack: Pack) -> list[int]:
     return [row for unit in pack for row in unit]
 
 
+def _size(pack: Pack) -> int:
+    return sum(len(unit) for unit in pack)
+
+
 def _evened(packs: list[Pack], count: int, world: int) -> list[Pack]:
     """Return `count` batches: the units of surplus ones join the smallest others, or large ones are halved."""
-
-    def size(pack: Pack) -> int:
-        return sum(len(unit) for unit in pack)
-
     packs = [list(pack) for pack in packs]
     while len(packs) > count:
-        surplus = packs.pop(min(range(len(packs)), key=lambda index: size(packs[index])))
+        surplus = packs.pop(min(range(len(packs)), key=lambda index: _size(packs[index])))
         for unit in surplus:
-            min(packs, key=size).append(unit)
+            min(packs, key=_size).append(unit)
     while len(packs) < count:
         halves = _halved(packs, world)
         if halves is None:
@@ -163,12 +163,12 @@ def _halved(packs: list[Pack], world: int) -> tuple[int, tuple[Pack, Pack]] | No
 
     Between units where there is a place; else through a unit, with two posts on either side if possible.
     """
-    sizes = [len(_posts(pack)) for pack in packs]
+    sizes = [_size(pack) for pack in packs]
     largest = sorted(range(len(packs)), key=lambda number: -sizes[number])
     for number in largest:
         pack = packs[number]
         for cut in sorted(range(1, len(pack)), key=lambda cut: abs(cut - len(pack) // 2)):
-            if min(len(_posts(pack[:cut])), len(_posts(pack[cut:]))) >= world:
+            if min(_size(pack[:cut]), _size(pack[cut:])) >= world:
                 return number, (pack[:cut], pack[cut:])
     for least in (2 * world, world):
         for number in largest:

@@ -269,14 +269,14 @@ def _places(chosen: NDArray[np.bool_]) -> str:
 
 def _aligned(found: Predictions, base: Predictions, run: RunFiles, first: RunFiles) -> Predictions:
     """Return the predictions in the order of the first run's posts."""
-    place = {identifier: row for row, identifier in enumerate(found.ids)}
-    missing = [identifier for identifier in base.ids if identifier not in place]
-    if missing or len(found.ids) != len(base.ids) or len(place) != len(found.ids):
+    rows = found.places_of(base.ids)
+    if rows is None:
+        known = set(found.ids)
+        missing = sum(identifier not in known for identifier in base.ids)
         raise DataError(
-            f"{run.folder} holds {len(found.ids)} posts and {first.folder} {len(base.ids)}; {len(missing)} of the "
+            f"{run.folder} holds {len(found.ids)} posts and {first.folder} {len(base.ids)}; {missing} of the "
             "latter are missing. Compare runs on the same rows."
         )
-    rows = np.array([place[identifier] for identifier in base.ids])
     ordered = replace(
         found, ids=base.ids, gold=found.gold[rows], prediction=found.prediction[rows],
         probability=found.probability[rows], abstention=found.abstention[rows], groups=found.groups[rows],

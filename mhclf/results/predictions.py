@@ -67,6 +67,13 @@ class Predictions:
         """Whether all labels of a post are right, shape (n,)."""
         return np.asarray((self.gold == self.prediction).all(axis=1), dtype=np.bool_)
 
+    def places_of(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
+        """Return the row of each of these posts; None unless they are all of the posts, each once."""
+        place = {identifier: row for row, identifier in enumerate(self.ids)}
+        if not len(ids) == len(self.ids) == len(place) or place.keys() != set(ids):
+            return None
+        return np.array([place[identifier] for identifier in ids], dtype=np.int64)
+
     def names(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
         """Return the labels of each row of an (n, L) array as text, several joined by ` + `."""
         return tuple(join_labels(self.labels[index] for index in np.flatnonzero(row)) for row in chosen)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
-from browser import looked_at, needs_browser
+from browser import ON_CARDS, looked_at, needs_browser
 from PIL import Image
 
 from explain.items import Item
@@ -20,16 +20,9 @@ ITEMS = [
 ]
 AUPRC = (0.5, 0.9, 0.2)
 
-PROBE = """
-  var find = function (id) { return document.getElementById(id); };
-  var choose = function (id, value) { find(id).value = value; find(id).dispatchEvent(new Event("change")); };
-  var rows = function () {
-    return Array.from(find("cards").children).filter(function (card) { return card.offsetParent !== null; })
-      .map(function (card) { return card.querySelector("strong").textContent; });
-  };
-  var texts = function () {
-    return Array.from(document.querySelectorAll(".said")).filter(function (one) { return !one.hidden; }).length;
-  };
+PROBE = (
+    ON_CARDS
+    + """
   var colours = function () {
     return Array.from(find("cards").children[0].querySelectorAll("[data-word]")).map(function (word) {
       return word.style.background.indexOf("230") > 0 ? "for" : word.style.background ? "against" : "";
@@ -55,6 +48,7 @@ PROBE = """
   seen.markup = document.querySelectorAll("#cards script, #cards img, #cards b, #cards i").length;
   seen.title = document.title;
 """
+)
 
 
 @needs_browser

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import looked_at, needs_browser
+from browser import ON_CARDS, looked_at, needs_browser
 from generation_support import ScriptedBackend
 
 from mhclf.config.generation import GenerationConfig, LabelsConfig
@@ -154,16 +154,9 @@ def test_yes_or_no_questions_are_right_or_wrong_by_label(tiny_multilabel: Path, 
     assert {card.gold for card in cards} >= {"people: yes", "body: no"}
 
 
-PROBE = """
-  var find = function (id) { return document.getElementById(id); };
-  var choose = function (id, value) { find(id).value = value; find(id).dispatchEvent(new Event("change")); };
-  var rows = function () {
-    return Array.from(find("cards").children).filter(function (card) { return card.offsetParent !== null; })
-      .map(function (card) { return card.querySelector("strong").textContent; });
-  };
-  var texts = function () {
-    return Array.from(document.querySelectorAll(".said")).filter(function (one) { return !one.hidden; }).length;
-  };
+PROBE = (
+    ON_CARDS
+    + """
   seen.start = [rows().length, find("shown").textContent, texts()];
   ["right", "wrong", "unread"].forEach(function (value) { choose("filter-outcome", value); seen[value] = rows(); });
   choose("filter-outcome", "");
@@ -187,6 +180,7 @@ PROBE = """
   find("show-texts").click(); seen.none = texts();
   seen.scripts = document.querySelectorAll("#cards script, #cards img, #cards b").length;
 """
+)
 
 
 @needs_browser
