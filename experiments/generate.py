@@ -10,6 +10,7 @@ python experiments/generate.py eval --run DIR
 python experiments/generate.py judge --run DIR --judge.mechanism dual --judge.rubric mentallama
 python experiments/generate.py suite --suite strategies --limit 5
 python experiments/generate.py joint --data demo --limit 24 --trainer.epochs 1
+python experiments/generate.py compare --suite generation --limit 12
 """
 
 import logging
@@ -28,6 +29,7 @@ from mhclf.config.command_line import (
     settings_completion,
     settings_parser,
 )
+from mhclf.config.comparison import ComparisonConfig, SystemCell, comparison_cells, read_comparison
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import generation_cells, read_generation_suite
 from mhclf.config.instruction import InstructionConfig
@@ -64,6 +66,12 @@ _JUDGE = """Let a language model judge the explanations of a prompting or a join
 _SUITE = """Carry out a suite of prompting runs; a kill loses nothing, the same command goes on. Writes its tables.
 
   python experiments/generate.py suite --suite strategies --limit 5
+"""
+_COMPARE = """Hold systems against each other on the same rows: prompted, tuned, jointly trained, and classifiers alone.
+
+What is complete is read, what was stopped goes on. Writes a table of the labels and one of the explanations.
+
+  python experiments/generate.py compare --suite generation --limit 12
 """
 _PROMPT_MAIN = (
     "data", "strategy", "explain", "backend", "local.model", "local.adapter", "endpoint.url", "endpoint.model",
@@ -104,6 +112,7 @@ def _complete(argv: Sequence[str]) -> int:
         "eval": _eval_parser(),
         "judge": settings_parser(JudgeRunConfig, "", _judge_options),
         "suite": _suite_parser(),
+        "compare": _compare_parser(),
     }
     values = {"method": tuple(recipe_names(HERE / "recipes"))}
     print(settings_completion(shell, "generate.py", parsers, values), end="")
@@ -243,6 +252,80 @@ def suite(argv: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
+def compare(argv: Sequence[str]) -> int:
+    """Hold systems against each other on the same rows, and write the tables of labels and of explanations."""
+    arguments = _compare_parser().parse_args(hyphened(argv))
+    config = read_comparison(HERE / "suites" / "systems", arguments.suite)
+    over = {"out": arguments.out, "limit": arguments.limit, "data_root": arguments.data_root}
+    cells = comparison_cells(config, HERE / "recipes", over)
+    target = Path(arguments.out) / "quick" if arguments.limit else HERE
+    labels_file = target / "results" / f"{config.name}.jsonl"
+    measures_file = target / "results" / "explained" / f"{config.name}.jsonl"
+    failed: list[str] = []
+
+    from mhclf.config.published import published_numbers
+    from mhclf.results.generated import SYSTEM_ENCODER, read_system_measures, write_measures_tables
+    from mhclf.results.suite import read_suite_records
+    from mhclf.results.suite_files import write_suite_tables
+
+    if not arguments.from_records:
+        failed = _carry_out(config, cells, arguments, labels_file, measures_file)
+    suite, command = config.as_suite(SYSTEM_ENCODER), f"python experiments/generate.py compare --suite {config.name}"
+    records, measures = read_suite_records(labels_file), read_system_measures(measures_file)
+    written = write_suite_tables(target / "tables", suite, records, published_numbers(HERE / "published"), command)
+    title = config.title or config.name
+    written += write_measures_tables(target / "tables", config.name, title, tuple(config.systems), measures, command)
+    print(*(f"records: {file}" for file in (labels_file, measures_file)), sep="\n")
+    print(*(f"table:   {file}" for file in written), *failed, sep="\n")
+    return 1 if failed else 0
+
+
+def _carry_out(
+    config: ComparisonConfig, cells: list[SystemCell], arguments: Any, labels_file: Path, measures_file: Path
+) -> list[str]:
+    """Carry out the cells, lay their records over the committed ones, and return what failed."""
+    from mhclf.generation.comparison import compare as carry_out
+    from mhclf.generation.comparison import comparison_records
+    from mhclf.results.generated import merge_system_measures, read_system_measures, write_system_measures
+    from mhclf.results.progress import progress_bars
+    from mhclf.results.suite import merge_suite_records, read_suite_records, write_suite_records
+    from mhclf.training.failure import Failure
+
+    wanted = [name for name in arguments.data.split(",") if name]
+
+    def report(number: int, state: str) -> None:
+        print(f"[{number}/{len(chosen)}] {state}", flush=True)
+
+    known = [cell.data for cell in cells]
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"data: '{name}' is none of the comparison's.{nearest(name, known)}")
+    chosen = [cell for cell in cells if not wanted or cell.data in wanted]
+    with progress_bars(arguments.quiet) as show:
+        done = carry_out(chosen, config.encoder, arguments.data_root, report, show)
+    labels, measures = comparison_records(done, config.seed)
+    if labels_file.is_file():
+        labels = merge_suite_records(read_suite_records(labels_file), labels)
+    if measures_file.is_file():
+        measures = merge_system_measures(read_system_measures(measures_file), measures)
+    write_suite_records(labels_file, labels)
+    write_system_measures(measures_file, measures)
+    return [f"failed: {item.cell.data}, {item.cell.name}: {item.end}" for item in done if isinstance(item.end, Failure)]
+
+
+def _compare_parser() -> PlainParser:
+    parser = PlainParser(_COMPARE, prog="generate.py compare")
+    add = parser.add_argument
+    add("--suite", required=True, help="name of a file in experiments/suites/systems")
+    add("--data", default="", metavar="NAME,...", help="of its data sets only these; records of the others stay")
+    add("--out", default="runs", help="folder of the run folders")
+    add("--limit", type=int, help="rows per split; the tables then go below --out")
+    add("--from-records", action="store_true", help="make the tables again from the committed records")
+    add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    add("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
 def _eval_parser() -> PlainParser:
     parser = PlainParser(_EVAL, prog="generate.py eval")
     add = parser.add_argument
@@ -272,6 +355,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "eval": evaluate,
     "judge": judge,
     "suite": suite,
+    "compare": compare,
 }
 
 

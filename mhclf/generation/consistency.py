@@ -41,6 +41,8 @@ class Consistency:
         Share of the most frequent label among them: what reading nothing reaches.
     consistent : Average
         Share of the generated explanations whose implied label is the predicted one, with interval.
+    agrees : bool array (n,)
+        Whether it is, for each of them.
     implied : array (n,)
         Implied label of each generated explanation; -1 where nothing is left without the label words.
     empty : int
@@ -50,6 +52,7 @@ class Consistency:
     held_out: Average
     majority: float
     consistent: Average
+    agrees: npt.NDArray[np.bool_]
     implied: Integers
     empty: int
 
@@ -165,6 +168,7 @@ def consistency(
         held_out=average(known == targets, reference_groups),
         majority=float(np.bincount(targets).max() / len(targets)),
         consistent=average(agrees, groups),
+        agrees=agrees,
         implied=implied,
         empty=int((implied == NONE).sum()),
     )

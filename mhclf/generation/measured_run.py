@@ -25,18 +25,15 @@ from mhclf.generation.decoders import load_decoder
 from mhclf.generation.generated_rows import read_generated
 from mhclf.generation.likelihood import likelihood_scores
 from mhclf.generation.measuring import (
-    COMMON,
-    FIRST_SENTENCE,
-    GENERATED,
     Explanations,
     Floats,
-    Measure,
     Measured,
     cited_words,
     common_explanations,
     first_sentence,
     measure_of,
     overlap_measures,
+    paired_differences,
     spread,
     summarise,
 )
@@ -46,6 +43,7 @@ from mhclf.generation.tables import explanation_table
 from mhclf.generation.wording import wording_of
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
+from mhclf.results.explained import COMMON, FIRST_SENTENCE, GENERATED, Measure
 from mhclf.results.files import write_text
 from mhclf.results.report import write_report
 from mhclf.training.prepared import prepare_data
@@ -100,12 +98,12 @@ def measure_run(
         notes.append(_add_likelihoods(sources, values, likelihood))
     if attributions is not None:
         notes.append(_add_attributions(sources, values, attributions))
+    if explained_train:
+        notes.append(_add_consistencies(table, sources, values, predictions))
     for source, found in zip(sources, values, strict=True):
         measures += summarise(source, found)
-    if explained_train:
-        more, note = _consistencies(table, sources, predictions)
-        measures += more
-        notes.append(note)
+    for source, found in zip(sources[1:], values[1:], strict=True):
+        measures += paired_differences(own, values[0], source.source, found)
     for source in sources:
         for kind, rate in flag_rates(source.texts, source.posts, source.groups).items():
             measures.append(measure_of(source.source, f"flag_{kind}", rate))
@@ -218,9 +216,12 @@ def _add_attributions(sources: Sequence[Explanations], values: list[dict[str, Fl
     return f"Attributions: {method} of {folder.name}."
 
 
-def _consistencies(
-    table: PostTable, sources: Sequence[Explanations], decided: npt.NDArray[np.int64]
-) -> tuple[list[Measure], str]:
+def _add_consistencies(
+    table: PostTable,
+    sources: Sequence[Explanations],
+    values: list[dict[str, Floats]],
+    decided: npt.NDArray[np.int64],
+) -> str:
     """Hold the label that an explanation alone implies against the decided one."""
     labels = list(table.labels)
     spoken = list(table.config.prompt.label_words.values())
@@ -229,16 +230,17 @@ def _consistencies(
     cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]
     has = held.frame["explanation"].astype(bool).to_numpy()
     if not has.any() or len(set(train.targets[known].tolist())) < 2:
-        return [], (
+        return (
             "Consistency: not measured; it needs reference explanations of two or more labels in train, and some in "
             "validation."
         )
     reader = fit_label_reader(cut, train.targets[known], labels)
-    found, told = [], ""
-    for source in sources:
+    references = held.frame["explanation"][has].astype(str).tolist()
+    told = ""
+    for source, found in zip(sources, values, strict=True):
         own = consistency(
             reader,
-            held.frame["explanation"][has].astype(str).tolist(),
+            references,
             held.targets[has],
             source.texts,
             decided,
@@ -247,10 +249,10 @@ def _consistencies(
             held.frame["group"][has].to_numpy(),
             source.groups,
         )
-        found.append(measure_of(source.source, "consistency", own.consistent))
+        found["consistency"] = own.agrees.astype(np.float64)
         told = (
             f"Consistency: share of explanations that, without label words, imply the decided label to a reader fitted "
             f"on train's reference explanations; the reader's accuracy on validation's is {own.held_out.mean:.3f} "
             f"[{own.held_out.low:.3f}, {own.held_out.high:.3f}] (n {own.held_out.n}), majority {own.majority:.3f}."
         )
-    return found, told
+    return told

@@ -16,10 +16,9 @@ from mhclf.evaluation.grounding import grounded_share, quote_counts
 from mhclf.evaluation.text_overlap import bleu, chrf, distinct, lengths, rouge
 from mhclf.evaluation.text_tokens import has_cjk, words_of
 from mhclf.generation.citations import LEAST, LEAST_SIGNS, cited_spans
+from mhclf.results.explained import Measure, difference_name
 
 Floats = npt.NDArray[np.float64]
-
-GENERATED, FIRST_SENTENCE, COMMON = "generated", "first sentence of the post", "most common explanation"
 
 
 @dataclass(frozen=True)
@@ -44,26 +43,6 @@ class Explanations:
     posts: list[str]
     references: list[str]
     marks: list[npt.NDArray[np.bool_]] | None
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number about explanations, with its bootstrap interval over groups.
-
-    Attributes
-    ----------
-    source, metric : str
-    value, low, high : float or None
-    n : int
-        Explanations that have a value.
-    """
-
-    source: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 @dataclass(frozen=True)
@@ -170,6 +149,21 @@ def summarise(explanations: Explanations, values: dict[str, Floats]) -> list[Mea
         mean = average(own, explanations.groups)
         found.append(measure_of(explanations.source, metric, mean))
     return found
+
+
+def paired_differences(
+    explanations: Explanations, values: dict[str, Floats], baseline: str, theirs: dict[str, Floats]
+) -> list[Measure]:
+    """Return mean differences to a baseline over the posts where both have a value, with intervals over groups.
+
+    Of the metrics that both have; the lengths of texts are no better or worse, and are left out.
+    """
+    source = difference_name(explanations.source, baseline)
+    return [
+        measure_of(source, metric, average(own - theirs[metric], explanations.groups))
+        for metric, own in values.items()
+        if metric in theirs and metric != "words"
+    ]
 
 
 def measure_of(source: str, metric: str, mean: Average) -> Measure:

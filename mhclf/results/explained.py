@@ -1,13 +1,43 @@
 """The explanations of a run that writes some, for its report: how many, and their measures; numbers without text."""
 
 import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mhclf.errors import DataError
 from mhclf.results.tables import Column, Table, format_interval
 
 GENERATIONS, MEASURES = "generations.jsonl", "explanations.jsonl"
-_KEYS = {"source", "metric", "value", "low", "high", "n"}
+GENERATED, FIRST_SENTENCE, COMMON = "generated", "first sentence of the post", "most common explanation"
+"""Who made explanations: a model, or one of two baselines that need none."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number about explanations, with its bootstrap interval over groups.
+
+    Attributes
+    ----------
+    source, metric : str
+    value, low, high : float or None
+    n : int
+        Explanations that have a value.
+    """
+
+    source: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+_KEYS = {field.name for field in fields(Measure)}
+
+
+def difference_name(source: str, baseline: str) -> str:
+    """Return what the differences to a baseline stand under."""
+    return f"{source} \u2212 {baseline}"
 
 
 def explanation_sentence(folder: Path) -> str:

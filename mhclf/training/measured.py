@@ -6,7 +6,7 @@ from typing import Any
 
 from mhclf.config.suite_grid import NoiseConfig, TargetConfig, noise_label, target_label
 from mhclf.data.manifest import content_hash
-from mhclf.evaluation import scores
+from mhclf.evaluation import NO_ANSWER, scores
 from mhclf.results.files import read_mapping
 from mhclf.results.pairs import read_pairs
 from mhclf.results.records import ResultRecord, read_records
@@ -61,10 +61,11 @@ def own_test(outcome: RunOutcome) -> Measured:
     first = outcome.records[0]
     manifest = read_mapping(outcome.folder / "data_manifest.json")
     layers = outcome.folder / "layers.json"
+    predictions = read_predictions(outcome.folder).part("test")
     return Measured(
         part="",
         rows_of=first.dataset,
-        predictions=read_predictions(outcome.folder).part("test"),
+        predictions=predictions,
         values=_values(outcome.records, first.method),
         metrics=tuple(manifest["metrics"]),
         rows=manifest["rows"],
@@ -74,6 +75,7 @@ def own_test(outcome: RunOutcome) -> Measured:
             asdict(pair) | {"margin": _rounded(pair.margin), "confusion": _rounded(pair.confusion)}
             for pair in read_pairs(outcome.folder / "class_pairs.json")
         ),
+        no_answer=bool((predictions.prediction == NO_ANSWER).any()),
     )
 
 

@@ -75,7 +75,7 @@ def read_predictions(
     file : Path, optional
     manifest_name : str
         File in the folder that says task and labels. In that of a transfer some predictions may be
-        `source_labels_without_target`: they read as `NO_ANSWER`.
+        `source_labels_without_target`: they read as `NO_ANSWER`, as do the unread answers of a prompted model.
 
     Raises
     ------
@@ -88,7 +88,9 @@ def read_predictions(
         task, labels = manifest["task"], tuple(manifest["labels"])
         risk = manifest.get("risk")
         number = {label: index for index, label in enumerate(labels)}
-        outside = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
+        outside: dict[Any, int] = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
+        if "unparsed" in frame:
+            outside[None] = NO_ANSWER
         ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
         return SavedPredictions(
             task,

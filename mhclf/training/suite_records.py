@@ -95,7 +95,7 @@ def _summaries(key: tuple[str, str, str], seeds: list[tuple[int, Measured]]) -> 
         first.labels,
         first.groups,
         risk=first.risk,
-        no_answer=seeds[0][1].no_answer and first.task == "multiclass",
+        no_answer=any(item.no_answer for _, item in seeds) and first.task != "multilabel",
     )
     return [
         SuiteSummary(

@@ -14,17 +14,11 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.measured_run import Measured, measure_run, read_table_of
-from mhclf.generation.measuring import (
-    COMMON,
-    FIRST_SENTENCE,
-    GENERATED,
-    cited_words,
-    common_explanations,
-    first_sentence,
-)
+from mhclf.generation.measuring import cited_words, common_explanations, first_sentence
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tables import explanation_table
+from mhclf.results.explained import COMMON, FIRST_SENTENCE, GENERATED, difference_name
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +64,15 @@ def test_explanations_are_measured_beside_two_baselines(explained: Path) -> None
     lines = (explained / "explanations.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(measured.measures)
     shown = explanation_table(measured)
-    assert [column.name for column in shown.columns] == ["metric", GENERATED, FIRST_SENTENCE, COMMON, "n"]
+    differences = [difference_name(GENERATED, FIRST_SENTENCE), difference_name(GENERATED, COMMON)]
+    assert [column.name for column in shown.columns] == [
+        "metric", GENERATED, FIRST_SENTENCE, COMMON, *differences, "n",
+    ]  # fmt: skip
+    # Paired: the mean of the differences, over the posts that have both.
+    for metric in ("rougeL", "consistency", "grounded_share"):
+        expected = value(measured, metric) - value(measured, metric, FIRST_SENTENCE)
+        assert value(measured, metric, differences[0]) == pytest.approx(expected, abs=1e-12)
+    assert not [one for one in measured.measures if (one.source, one.metric) == (differences[0], "words")]
     assert "References: written by a machine (silver)." in shown.notes
     assert any(note.startswith("Consistency: share of explanations") for note in shown.notes)
 
@@ -193,6 +195,7 @@ def test_several_labels_are_explained_where_they_hold(tiny_multilabel: Path, tmp
     said = [json.loads(line) for line in (outcome.folder / "generations.jsonl").read_text().splitlines()]
     measured = measure_run(outcome.folder, encoder="")
     assert value(measured, "words") == 1.0
-    assert {one.source for one in measured.measures} == {GENERATED, FIRST_SENTENCE}
+    sources = {GENERATED, FIRST_SENTENCE, difference_name(GENERATED, FIRST_SENTENCE)}
+    assert {one.source for one in measured.measures} == sources
     assert {item["label"] for item in said if item["explanation"]} == {"body"}
     assert len(said) == 3 * sum(item["label"] == "body" for item in said)

@@ -1,0 +1,103 @@
+"""Comparing systems: carried out, failed, gone on with; records without text."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generation_support import build_decoder_folder
+from support import write_tiny_dataset
+
+from mhclf.config.comparison import ComparisonConfig, SystemCell, comparison_cells
+from mhclf.config.structure import from_mapping
+from mhclf.generation.comparison import CarriedOut, compare, comparison_records
+from mhclf.results.generated import SYSTEM_ENCODER
+from mhclf.results.suite_lines import suite_lines
+
+RECIPES = Path(__file__).resolve().parents[2] / "experiments" / "recipes"
+
+
+@pytest.fixture(scope="module")
+def comparison(encoder_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> ComparisonConfig:
+    folder = tmp_path_factory.mktemp("compared")
+    data = write_tiny_dataset(folder / "data")
+    file = folder / "data" / "tiny.jsonl"
+    rows = [json.loads(line) | {"why": "it says so"} for line in file.read_text(encoding="utf-8").splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    data.write_text(data.read_text(encoding="utf-8").replace("group: group}", "group: group, explanation: why}"))
+    model, encoder = str(build_decoder_folder(folder / "tiny-llama")), str(encoder_folder("bert"))
+    trained = {"encoder": encoder, "trainer": {"epochs": 1}, "report": False}
+    asked: dict[str, Any] = {"strategy": "imhi", "max_new_tokens": 4, "local": {"model": model, "precision": "fp32"}}
+    systems: dict[str, Any] = {
+        "asked": {"prompt": asked | {"explain": True}},
+        "read from the answer": {"prompt": asked | {"strategy": "zero_shot", "labels": {"by": "parse"}}},
+        "tuned": {
+            "tune": {"model": model, "trainer": {"epochs": 1, "precision": "fp32"}},
+            "prompt": asked | {"labels": {"fit": "tuned"}},
+        },
+        "classifier": {"train": {"method": "finetune"} | trained},
+        "classifier, explained": {"labels": "classifier", "prompt": asked | {"explain": True}},
+        "with a head": {
+            "joint": {"method": "finetune", "explanation": {"decoder": model, "max_new_tokens": 4}} | trained
+        },
+        "broken": {"train": {"method": "finetune"} | trained | {"encoder": str(folder / "nowhere")}},
+    }
+    grid = {"data": str(data), "systems": list(systems), "limit": 9}
+    content = {"name": "small", "systems": systems, "grids": [grid], "baselines": ["classifier"]}
+    return from_mapping(ComparisonConfig, content, "small.yaml")
+
+
+@pytest.fixture(scope="module")
+def compared(
+    comparison: ComparisonConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[SystemCell], list[CarriedOut], list[str]]:
+    cells = comparison_cells(comparison, RECIPES, {"out": str(tmp_path_factory.mktemp("runs"))})
+    told: list[str] = []
+    return cells, compare(cells, "", None, lambda number, state: told.append(state)), told
+
+
+def test_systems_run_and_what_fails_is_told(comparison: ComparisonConfig, compared: Any) -> None:
+    cells, done, told = compared
+    states = {state.split(", ", 1)[1].split(": ")[0]: state.split(": ", 1)[1] for state in told}
+    assert {name: state for name, state in states.items() if name != "broken"} == {
+        "asked": "done", "read from the answer": "done", "tuned": "done", "classifier": "done",
+        "classifier, explained": "done", "with a head": "done",
+    }  # fmt: skip
+    assert states["broken"].startswith("failed: ")
+    explained = [item.cell.name for item in done if item.explanations is not None]
+    assert explained == ["asked", "classifier, explained", "with a head"]
+    again: list[str] = []
+    records = comparison_records(compare(cells, "", None, lambda number, state: again.append(state)), 1)
+    assert sum(state.endswith(": was complete") for state in again) == 6
+    assert records == comparison_records(done, 1)
+
+
+def test_labels_become_lines_of_one_table(comparison: ComparisonConfig, compared: Any) -> None:
+    labels, measures = comparison_records(compared[1], comparison.seed)
+    (rows,) = labels.rows
+    suite = comparison.as_suite(SYSTEM_ENCODER)
+    lines = {item.method: item for item in suite_lines(suite, labels, rows, suite.datasets[0])}
+    assert list(lines) == list(comparison.systems)
+    assert {line.encoder for line in lines.values()} == {SYSTEM_ENCODER}
+    by_name = {run.method: run for run in labels.runs}
+    # The explained labels are the classifier's.
+    assert by_name["classifier, explained"].correct == by_name["classifier"].correct
+    accuracy = by_name["asked"].values["accuracy"]
+    assert accuracy == pytest.approx(by_name["asked"].correct[0].count("1") / len(rows.ids))
+    assert lines["classifier, explained"].comparisons["classifier"][0].difference == 0
+    assert by_name["broken"].error
+    assert lines["broken"].why_missing.startswith("failed: ")
+    # Parsed answers have no probabilities to measure; what was not read is wrong.
+    parsed = lines["read from the answer"].scores
+    assert "auroc" not in parsed
+    assert by_name["read from the answer"].values["unparsed"] > 0
+    assert [item.system for item in measures] == ["asked", "classifier, explained", "with a head"]
+
+
+def test_records_hold_no_text(compared: Any) -> None:
+    labels, measures = comparison_records(compared[1], 1)
+    told = json.dumps([repr(labels), repr(measures)])
+    assert "it says so" not in told
+    assert all("/" not in run.dataset for run in labels.runs)
+    assert {item.dataset for item in measures} == {"tiny"}
