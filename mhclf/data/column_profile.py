@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mhclf.cjk import CJK
 from mhclf.data.cells import as_list, plain_cell
-from mhclf.data.spans import CJK
 
 MOST_LABELS = 50
 LONGEST_LABEL = 60

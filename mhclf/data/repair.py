@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import ftfy
 
-from mhclf.data.spans import CJK, Edit, Span, merge_spans, move_spans
+from mhclf.cjk import CJK
+from mhclf.data.spans import Edit, Span, merge_spans, move_spans
 
 _REPAIR = ftfy.TextFixerConfig(
     # Encoding only: quotes, ligatures and line breaks are the writer's.

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mhclf.cjk import CJK
+
 Span = tuple[int, int]
 """Start (included) and end (excluded) in characters."""
 
 # A word is a run of letters, digits and inner apostrophes; Chinese, Japanese and Korean characters stand alone,
 # as does every other sign that is not white space.
-CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 _LETTERS = re.compile(r"[^\W_]+")
 _ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalnum())
 _WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+(?:['’](?:(?![{CJK}])\w)+)*|[^\w\s]")

@@ -3,9 +3,11 @@
 import re
 from itertools import pairwise
 
+from mhclf.cjk import CJK
+
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u0060\u00b4]")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_CJK_RUN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]+")
+_CJK_RUN = re.compile(f"[{CJK}]+")
 
 _GRAMMAR = """
 a about above across after again against all almost along already also although always am among an and another any

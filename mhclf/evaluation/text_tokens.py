@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
-_TOKEN = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
-_COUNTED = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
-_CJK_SIGN = re.compile(f"[{_CJK}]")
+from mhclf.cjk import CJK
+
+_TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+_COUNTED = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)*")
+_CJK_SIGN = re.compile(f"[{CJK}]")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from mhclf.data.spans import CJK, marked_words
+from mhclf.cjk import CJK
+from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.evaluation.averages import Average, average
 from mhclf.evaluation.evidence_agreement import mask_agreement

@@ -14,7 +14,7 @@ from scipy.special import expit, softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from mhclf.data.spans import CJK
+from mhclf.cjk import CJK
 from mhclf.errors import RunError
 
 _CONFIG = "linear.json"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mhclf.errors import DataError
@@ -21,11 +21,15 @@ class Robustness:
     seed : int
         Fixed the changes.
     kinds : mapping of str to Flips
+    touched : mapping of str to float
+        Share of the posts that a kind of change altered at all, in [0, 1]; without the kinds of older runs, which did
+        not count it.
     """
 
     strength: float
     seed: int
     kinds: Mapping[str, Flips]
+    touched: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_robustness(path: Path, found: Robustness) -> Path:
@@ -34,6 +38,7 @@ def write_robustness(path: Path, found: Robustness) -> Path:
         "strength": found.strength,
         "seed": found.seed,
         "kinds": {kind: asdict(item) for kind, item in found.kinds.items()},
+        "touched": dict(found.touched),
     }
     return write_text(path, json.dumps(content, indent=1) + "\n")
 
@@ -51,7 +56,8 @@ def read_robustness(path: Path) -> Robustness | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         kinds = {str(kind): Flips(**item) for kind, item in content["kinds"].items()}
-        return Robustness(float(content["strength"]), int(content["seed"]), kinds) if kinds else None
+        touched = {str(kind): float(share) for kind, share in content.get("touched", {}).items()}
+        return Robustness(float(content["strength"]), int(content["seed"]), kinds, touched) if kinds else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path}: holds no measured changes ({error}). Run experiments/evaluate.py --noise again."

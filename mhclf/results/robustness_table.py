@@ -13,6 +13,7 @@ def robustness_table(found: Robustness) -> Table:
     rows = tuple(
         (
             kind.replace("_", " "),
+            _share(found.touched.get(kind)),
             format_number(item.before),
             format_number(item.after),
             format_interval(item.difference, item.ci_low, item.ci_high),
@@ -25,6 +26,7 @@ def robustness_table(found: Robustness) -> Table:
     )
     columns = (
         Column("change"),
+        Column("posts changed", "right"),
         Column(f"{metric} before", "right"),
         Column("after", "right"),
         Column("difference", "right"),
@@ -38,6 +40,10 @@ def robustness_table(found: Robustness) -> Table:
         "Intervals: 95 %, paired bootstrap over groups."
     )
     return Table("Robustness", columns, rows, (note,))
+
+
+def _share(share: float | None) -> str | None:
+    return None if share is None else f"{share:.0%}"
 
 
 def robustness_sentence(found: Robustness) -> str:
@@ -55,6 +61,9 @@ def robustness_sentence(found: Robustness) -> str:
         )
     else:
         text += f"none worsens {metric_name(loss.metric)}; "
+    idle = [kind.replace("_", " ") for kind, share in found.touched.items() if not share]
+    if idle:
+        text += f"{', '.join(idle)} changed no post, and says nothing here; "
     if most.flipped:
         return text + f"{flips.replace('_', ' ')} flips most predictions, {most.flipped:.1%}."
     return text + "none flips a prediction."

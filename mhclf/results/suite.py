@@ -118,7 +118,8 @@ def write_suite_records(path: Path, records: SuiteRecords) -> Path:
 def merge_suite_records(earlier: SuiteRecords, newer: SuiteRecords) -> SuiteRecords:
     """Lay newer records over earlier ones, so that a machine with fewer runs does not take numbers away.
 
-    A method on a data set keeps its earlier records where they hold seeds that the newer ones lack (of the same data).
+    A method on a data set has one summary over its seeds, which needs the predictions of all of them: of the same data
+    the records with more seeds stand, and the earlier ones where both hold as many different ones.
     """
 
     def seeds(records: SuiteRecords) -> dict[tuple[str, str, str, str], set[int]]:
@@ -133,8 +134,8 @@ def merge_suite_records(earlier: SuiteRecords, newer: SuiteRecords) -> SuiteReco
     kept = {
         (dataset, method, encoder)
         for (dataset, method, encoder, data_hash), found in theirs.items()
-        if found - ours.get((dataset, method, encoder, data_hash), set())
-        and hashes.get(dataset, data_hash) == data_hash
+        if hashes.get(dataset, data_hash) == data_hash
+        and _is_kept(found, ours.get((dataset, method, encoder, data_hash), set()))
     }
 
     def is_kept(item: SuiteRun | SuiteSummary) -> bool:
@@ -151,6 +152,10 @@ def merge_suite_records(earlier: SuiteRecords, newer: SuiteRecords) -> SuiteReco
             *(item for item in earlier.summaries if is_kept(item)),
         ),
     )
+
+
+def _is_kept(earlier: set[int], newer: set[int]) -> bool:
+    return bool(earlier - newer) and len(earlier) >= len(newer)
 
 
 def read_suite_records(path: Path) -> SuiteRecords:

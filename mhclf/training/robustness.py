@@ -68,17 +68,21 @@ def measure_robustness(
     target.mkdir(exist_ok=True)
     earlier = read_robustness(target / "robustness.json")
     found: dict[str, Flips] = {}
+    touched: dict[str, float] = {}
     if earlier is not None and (earlier.strength, earlier.seed) == (strength, seed):
         found = {kind: item for kind, item in earlier.kinds.items() if item.metric == metric}
+        touched = {kind: share for kind, share in earlier.touched.items() if kind in found}
     for kind in kinds:
         changed = noisy_table(table, kind, strength, seed)
+        pairs = zip(table.texts, changed.texts, strict=True)
+        touched[kind] = sum(before != after for before, after in pairs) / len(table)
         frame = _predict(run, changed)
         frame.to_parquet(target / f"{kind}.parquet", index=False)
         again = read_predictions(folder, target / f"{kind}.parquet")
         found[kind] = prediction_flips(
             saved.task, saved.gold, saved.prediction, again.prediction, saved.labels, saved.groups, metric
         )
-    measured = Robustness(strength, seed, found)
+    measured = Robustness(strength, seed, found, touched)
     write_robustness(target / "robustness.json", measured)
     return measured
 

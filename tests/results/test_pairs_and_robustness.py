@@ -26,7 +26,7 @@ PAIRS = [
 ]
 TYPOS = Flips("macro_f1", 0.7, 0.65, -0.05, -0.09, -0.01, 0.02, 0.1, 0.05, 0.15, 0.07, 0.02, 60)
 CASE = Flips("macro_f1", 0.7, 0.7, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 60)
-MEASURED = Robustness(0.1, 3, {"typos": TYPOS, "lower_case": CASE})
+MEASURED = Robustness(0.1, 3, {"typos": TYPOS, "lower_case": CASE}, {"typos": 0.875, "lower_case": 0.0})
 
 
 @pytest.fixture
@@ -79,7 +79,8 @@ def test_sentences() -> None:
     assert pairs_sentence([ClassPair("a", "b", 3.0, 0.0, 4)]) == "No post was taken for one of another class."
     assert robustness_sentence(MEASURED) == (
         "Small changes to the test posts (2 kinds): typos costs most, Macro-F1 0.700 before and 0.650 after "
-        "(difference -0.050 [-0.090, -0.010]); typos flips most predictions, 10.0%."
+        "(difference -0.050 [-0.090, -0.010]); lower case changed no post, and says nothing "
+        "here; typos flips most predictions, 10.0%."
     )
     levels = {"typos": replace(TYPOS, metric="mae", difference=0.2), "lower_case": replace(CASE, metric="mae")}
     assert "typos costs most, Mean levels off" in robustness_sentence(Robustness(0.1, 3, levels)), "less is better"
@@ -103,7 +104,13 @@ def test_files_come_back_and_damaged_ones_are_named(folder: Path) -> None:
     pairs, robust = folder / "class_pairs.json", folder / "robustness" / "robustness.json"
     assert read_pairs(pairs) == tuple(PAIRS)
     assert read_robustness(robust) == MEASURED
-    assert [row[0] for row in robustness_table(MEASURED).rows] == ["typos", "lower case"]
+    assert [row[:2] for row in robustness_table(MEASURED).rows] == [("typos", "88%"), ("lower case", "0%")]
+    # Runs of an earlier version did not count the posts that were changed.
+    content = json.loads(robust.read_text(encoding="utf-8"))
+    robust.write_text(json.dumps({key: content[key] for key in ("strength", "seed", "kinds")}), encoding="utf-8")
+    earlier = read_robustness(robust)
+    assert earlier == replace(MEASURED, touched={})
+    assert [row[1] for row in robustness_table(earlier).rows] == [None, None]
     pairs.write_text('[{"first": "a"}]', encoding="utf-8")
     robust.write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match="class_pairs.json: holds no pairs of classes"):

@@ -34,6 +34,7 @@ def test_flips_are_those_of_the_saved_predictions(tiny_config):
     before = pd.read_parquet(outcome.folder / "predictions.parquet").query("split == 'test'")["prediction"]
     assert found["typos"].flipped == pytest.approx((before.to_numpy() != noisy["prediction"].to_numpy()).mean())
     assert found["lower_case"].flipped == 0, "the tiny tokenizer lower-cases, and so are its posts"
+    assert measured.touched == {"typos": 1.0, "lower_case": 0.0}
     kept = json.loads((outcome.folder / "robustness" / "robustness.json").read_text())
     assert kept["kinds"]["typos"]["flipped"] == found["typos"].flipped
     assert measure_robustness(outcome.folder, ["typos"], 0.8, seed=3).kinds["typos"] == found["typos"]

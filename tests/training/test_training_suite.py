@@ -1,6 +1,7 @@
 """Suites: the grid, what is skipped and recorded, text-free records, a table that depends on nothing else."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,11 @@ def test_a_machine_with_fewer_runs_takes_no_numbers_away(tiny_config, carry_out,
     assert merge_suite_records(both, nothing) == both
     assert merge_suite_records(one, both) == both
     assert merge_suite_records(nothing, one) == one
+    # Two newer seeds against another one: the records with more seeds stand.
+    other = replace(one, runs=tuple(replace(run, seed=9) for run in one.runs))
+    assert merge_suite_records(other, both) == both
+    assert merge_suite_records(both, other) == both
+    assert merge_suite_records(one, other) == one
 
 
 def test_encoders_have_rows_of_their_own(tiny_config, carry_out, encoder_folder):

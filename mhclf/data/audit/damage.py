@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from ftfy.badness import is_bad
 
+from mhclf.cjk import CJK
 from mhclf.data.repair import mask_identifiers
-from mhclf.data.spans import CJK
 
 # Signs that no writer types: the replacement character, C1 control characters, halves of a character pair.
 _BROKEN_SIGN = re.compile("[\ufffd\x80-\x9f\ud800-\udfff]")

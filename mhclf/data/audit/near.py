@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from mhclf.cjk import CJK
 from mhclf.data.audit.overlap import opening
-from mhclf.data.spans import CJK
 
 _SHINGLE = 3
 """Words in a shingle."""

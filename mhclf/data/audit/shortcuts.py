@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from mhclf.data.spans import CJK
+from mhclf.cjk import CJK
 from mhclf.data.splits import strata
 
 _FOLDS = 5
