@@ -216,7 +216,8 @@ def judge(argv: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from mhclf.generation.judged_run import judge_run, judgement_table
+    from mhclf.generation.judged_run import judge_run
+    from mhclf.results.judgements import judgement_table
     from mhclf.results.progress import progress_bars
     from mhclf.results.tables import to_rich
 

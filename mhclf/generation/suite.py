@@ -4,16 +4,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import GenerationSuiteConfig
-from mhclf.errors import MhclfError
 from mhclf.generation.asking import Progress
 from mhclf.generation.run import run_prompts
 from mhclf.results.escape import guard_formula, plain
 from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, to_csv, to_latex, to_markdown
+from mhclf.training.failure import Failure, attempt
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +42,14 @@ def ask_suite(
     failed = []
     for number, (row, config) in enumerate(cells, start=1):
         name = f"{config.data}, {row}"
-        try:
-            outcome = run_prompts(config, on_progress=on_progress)
-        except MhclfError as error:
-            failed.append(f"{name}: {error}")
-            on_cell(number, f"{name}: failed: {error}")
+        end: Any = attempt(lambda config=config: run_prompts(config, on_progress=on_progress))  # type: ignore[misc]
+        if isinstance(end, Failure):
+            failed.append(f"{name}: {end}")
+            on_cell(number, f"{name}: failed: {end}")
             continue
-        found += [replace(record, method=row) for record in outcome.records]
+        found += [replace(record, method=row) for record in end.records]
         write_records(records_file, found)
-        on_cell(number, f"{name}: {'was complete' if outcome.was_complete else 'done'}")
+        on_cell(number, f"{name}: {'was complete' if end.was_complete else 'done'}")
     return failed
 
 

@@ -38,7 +38,7 @@ def test_a_suite_runs_records_failures_and_goes_on(suite: GenerationSuiteConfig,
     failed = ask_suite(cells, file, lambda number, state: told.append(state))
     # The tiny set has no explanations to show.
     assert len(failed) == 1
-    assert "explained examples: shots: train has 0 rows with an explanation" in failed[0]
+    assert "explained examples: ConfigError: shots: train has 0 rows with an explanation" in failed[0]
     assert [state.rpartition(": ")[2] for state in told[:2]] == ["done", "done"]
     first = file.read_bytes()
     told.clear()

@@ -13,9 +13,10 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.config.judge import JudgeRunConfig, JudgeSettings
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
-from mhclf.generation.judged_run import JudgedRun, judge_run, judgement_table, read_judgements
+from mhclf.generation.judged_run import judge_run
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
+from mhclf.results.judgements import JudgedRun, judgement_table, read_judgements
 
 PARSED = JudgeSettings(by="parse")
 
