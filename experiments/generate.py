@@ -284,34 +284,25 @@ def compare(argv: Sequence[str]) -> int:
 def _carry_out(
     config: ComparisonConfig, cells: list[SystemCell], arguments: Any, labels_file: Path, measures_file: Path
 ) -> list[str]:
-    """Carry out the cells, lay their records over the committed ones, and return what failed."""
-    from mhclf.generation.comparison import compare as carry_out
-    from mhclf.generation.comparison import comparison_records
-    from mhclf.results.generated import merge_system_measures, read_system_measures, write_system_measures
-    from mhclf.results.progress import progress_bars
-    from mhclf.results.suite import merge_suite_records, read_suite_records, write_suite_records
-    from mhclf.training.failure import Failure
-
+    """Carry out the chosen cells, keep their records, and return what failed."""
     wanted = [name for name in arguments.data.split(",") if name]
-
-    def report(number: int, state: str) -> None:
-        print(f"[{number}/{len(chosen)}] {state}", flush=True)
-
     known = [cell.data for cell in cells]
     for name in wanted:
         if name not in known:
             raise ConfigError(f"data: '{name}' is none of the comparison's.{nearest(name, known)}")
     chosen = [cell for cell in cells if not wanted or cell.data in wanted]
+
+    from mhclf.generation.comparison import compare as carry_out
+    from mhclf.generation.comparison import failures, keep_records
+    from mhclf.results.progress import progress_bars
+
+    def report(number: int, state: str) -> None:
+        print(f"[{number}/{len(chosen)}] {state}", flush=True)
+
     with progress_bars(arguments.quiet) as show:
         done = carry_out(chosen, config.encoder, arguments.data_root, report, show)
-    labels, measures = comparison_records(done, config.seed)
-    if labels_file.is_file():
-        labels = merge_suite_records(read_suite_records(labels_file), labels)
-    if measures_file.is_file():
-        measures = merge_system_measures(read_system_measures(measures_file), measures)
-    write_suite_records(labels_file, labels)
-    write_system_measures(measures_file, measures)
-    return [f"failed: {item.cell.data}, {item.cell.name}: {item.end}" for item in done if isinstance(item.end, Failure)]
+    keep_records(done, config.seed, labels_file, measures_file)
+    return failures(done)
 
 
 def _compare_parser() -> PlainParser:

@@ -16,8 +16,14 @@ from mhclf.generation.measured_run import measure_run
 from mhclf.generation.measuring import Measured
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tuning import tune
-from mhclf.results.generated import SYSTEM_ENCODER, SystemMeasures
-from mhclf.results.suite import SuiteRecords
+from mhclf.results.generated import (
+    SYSTEM_ENCODER,
+    SystemMeasures,
+    merge_system_measures,
+    read_system_measures,
+    write_system_measures,
+)
+from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_records, write_suite_records
 from mhclf.training.failure import Failure, attempt
 from mhclf.training.run import RunOutcome, run
 from mhclf.training.suite import ended_cell
@@ -135,3 +141,19 @@ def comparison_records(done: Sequence[CarriedOut], seed: int) -> tuple[SuiteReco
         if item.explanations is not None
     ]
     return SuiteRecords(found.rows, runs, summaries), measures
+
+
+def keep_records(done: Sequence[CarriedOut], seed: int, labels_file: Path, measures_file: Path) -> None:
+    """Write the records of a comparison over the earlier ones; those of systems that were not asked for stay."""
+    labels, measures = comparison_records(done, seed)
+    if labels_file.is_file():
+        labels = merge_suite_records(read_suite_records(labels_file), labels)
+    if measures_file.is_file():
+        measures = merge_system_measures(read_system_measures(measures_file), measures)
+    write_suite_records(labels_file, labels)
+    write_system_measures(measures_file, measures)
+
+
+def failures(done: Sequence[CarriedOut]) -> list[str]:
+    """Return a line for each system that failed."""
+    return [f"failed: {item.cell.data}, {item.cell.name}: {item.end}" for item in done if isinstance(item.end, Failure)]
