@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mhclf.data.audit import Finding, findings_as_json
 from mhclf.data.repair import Rationale
@@ -25,6 +26,12 @@ def data_hash(table: PostTable) -> str:
     frame = table.frame
     columns = [frame["id"], table.texts_in_context, frame["group"], frame["split"], table.targets.tolist()]
     return content_hash(list(zip(*columns, strict=True)))
+
+
+def _explanations_hash(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the hash of the reference explanations, which are not part of `data`; nothing where there is none."""
+    texts = frame["explanation"].astype(str)
+    return {"explanations": content_hash(texts.tolist())} if texts.astype(bool).any() else {}
 
 
 def build_manifest(table: PostTable, findings: list[Finding], protocol: str) -> dict[str, Any]:
@@ -56,7 +63,8 @@ def build_manifest(table: PostTable, findings: list[Finding], protocol: str) -> 
             "labels": content_hash(table.targets.tolist()),
             "splits": content_hash(frame["split"].tolist()),
             "data": data_hash(table),
-        },
+        }
+        | _explanations_hash(frame),
         "load": dict(table.counts),
         "repair": config.repair,
         "left_out": {fault: list(rows) for fault, rows in table.left_out.items()},

@@ -70,10 +70,13 @@ def _share_of_each(classes: npt.NDArray[np.int64], order: npt.NDArray[np.int64],
 
 
 def limit_rows(table: PostTable, limit: int) -> PostTable:
-    """Return at most `limit` rows of each split, drawn with a fixed seed; whatever the limit, order is kept."""
-    generator = np.random.default_rng(0)
+    """Return at most `limit` rows of each split, drawn with a fixed seed; whatever the limit, order is kept.
+
+    Each split is drawn by itself: leaving out train rows does not change which test rows are drawn.
+    """
     kept: list[int] = []
-    for split in SPLITS:
+    for number, split in enumerate(SPLITS):
+        generator = np.random.default_rng([0, number])
         rows = np.flatnonzero((table.frame["split"] == split).to_numpy())
         kept += generator.permutation(rows)[:limit].tolist()
     return table.select(sorted(kept))

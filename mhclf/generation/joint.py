@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.config.joint import ExplanationConfig, JointConfig
+from mhclf.config.structure import to_mapping
 from mhclf.data.load import load_table
 from mhclf.data.locate import find_dataset
+from mhclf.data.manifest import content_hash
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.adapting import need_peft, with_adapters
@@ -121,8 +124,12 @@ class JointExtension:
         self._decoder = load_decoder(self.config.decoder, getattr(torch, self.dtype))
         if self._decoder.encodes:
             raise ConfigError(f"explanation: decoder: '{self.config.decoder}' is no causal model. Choose another.")
-        self.identity = self._decoder.sha256
         self._head: ExplanationHead | None = None
+
+    def identity(self, dataset: DatasetConfig, hashes: Mapping[str, str]) -> str:
+        """Return a hash of the decoder's weights, of what it is asked, and of the explanations that it learns."""
+        asked = [question_of(dataset), dataset.language, to_mapping(dataset.prompt), dataset.label_names]
+        return content_hash([self._decoder.sha256, asked, hashes.get("explanations", "")])
 
     def extend(self, job: FitJob, plan: ClassificationPlan, posts: PostData) -> tuple[JointPlan, JointData]:
         """Return the joint plan and its data."""

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def run_prompts(
     tuned = read_label_fit(label_fit_file(config.local)) if config.labels.fit == "tuned" else None
     manifest = build_manifest(table, findings, config.protocol)
     backend = backend or load_backend(config.backend, config.local, config.endpoint)
-    folder = _folder(config, table.config, strategy, backend, manifest["hashes"]["data"])
+    folder = _folder(config, table.config, strategy, backend, manifest["hashes"])
     with folder.locked():
         if folder.complete and not overwrite:
             return GenerationOutcome(folder.path, tuple(_read_records(folder)), was_complete=True)
@@ -147,7 +148,7 @@ def _check(config: GenerationConfig, dataset: DatasetConfig) -> None:
 
 
 def _folder(
-    config: GenerationConfig, dataset: DatasetConfig, strategy: Strategy, backend: Backend, data_hash: str
+    config: GenerationConfig, dataset: DatasetConfig, strategy: Strategy, backend: Backend, hashes: Mapping[str, str]
 ) -> RunFolder:
     """Return the folder of a run: its name ends in a hash of all that decides its numbers, and of no path."""
     settings = {key: value for key, value in to_mapping(config).items() if key not in _NOT_HASHED}
@@ -160,7 +161,9 @@ def _folder(
     words = [dataset.task, dataset.language, dataset.label_names, to_mapping(dataset.prompt)]
     if config.protocol == "mentallama-2024":
         words.append(dataset.published_labels)
-    content = [settings, to_mapping(strategy), words, dict(backend.identity), data_hash]
+    # Examples show explanations, and the run's are measured against them.
+    data = [hashes["data"], hashes.get("explanations", "")]
+    content = [settings, to_mapping(strategy), words, dict(backend.identity), data]
     names = (Path(config.strategy).stem, str(backend.identity["model"]))
     safe = [re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_" for name in names]
     name = f"{safe[0]}-{safe[1]}-seed{config.seed}-{content_hash(content)[:8]}"

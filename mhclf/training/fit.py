@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
 from mhclf.data.table import PostTable
 from mhclf.data.tokens import TokenisedPosts
@@ -72,12 +73,20 @@ class Extension(Protocol):
     ----------
     name : str
         Follows the method's name in records and in the run folder's name.
-    identity : str
-        Hash of the weights that it starts from.
     """
 
     name: str
-    identity: str
+
+    def identity(self, dataset: DatasetConfig, hashes: Mapping[str, str]) -> str:
+        """Return a hash of what it starts from and learns of the data besides posts, labels and splits.
+
+        Parameters
+        ----------
+        dataset : DatasetConfig
+        hashes : mapping
+            Those of the data manifest.
+        """
+        ...
 
     def extend(self, job: FitJob, plan: ClassificationPlan, posts: PostData) -> tuple[ClassificationPlan, PostData]:
         """Return plan and data of the larger model; `best.ckpt` holds the network's weights as those of `plan`."""

@@ -155,7 +155,7 @@ def folder_of(
     config = replace(config, max_length=config.max_length or dataset.max_length)
     hashes = [manifest["hashes"]["data"], *(item["data"] for item in manifest.get("auxiliary", {}).values())]
     if extension is not None:
-        hashes.append(extension.identity)
+        hashes.append(extension.identity(dataset, manifest["hashes"]))
     return config, run_folder(config, dataset, source, "".join(hashes), _method(config, extension))
 
 
