@@ -189,7 +189,10 @@ def tune(argv: Sequence[str]) -> int:
     if not adapter.is_dir():
         local = f"--local.model {outcome.folder / 'model'}"
     fit = " --labels.fit tuned" if outcome.rows.get("fitted") else ""
-    print(f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi{fit} {local}")
+    print(
+        f"ask it: python experiments/generate.py prompt --data {arguments.config.data} --strategy imhi{fit} "
+        f"--post_tokens {arguments.config.post_tokens} {local}"
+    )
     return 0
 
 

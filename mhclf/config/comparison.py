@@ -8,7 +8,7 @@ from mhclf.config.command_line import build_run_settings, layered
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.joint import JointConfig
-from mhclf.config.run import RunConfig
+from mhclf.config.run import RunConfig, short_name
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.config.suite import SuiteConfig
 from mhclf.config.suite_grid import GridConfig
@@ -18,10 +18,12 @@ from mhclf.registry import nearest
 
 @dataclass(frozen=True)
 class SystemConfig:
-    """How one row of a comparison is made: one of `prompt`, `joint` and `train`, and what comes before a prompt.
+    """How one row of a comparison is made: one of `majority`, `prompt`, `joint` and `train`.
 
     Attributes
     ----------
+    majority : bool
+        The most frequent label of train for every post.
     prompt : mapping, optional
         Settings of `generate.py prompt`.
     tune : mapping, optional
@@ -34,6 +36,7 @@ class SystemConfig:
         Settings of `train.py`, `method` among them.
     """
 
+    majority: bool = False
     prompt: dict[str, Any] | None = None
     tune: dict[str, Any] | None = None
     labels: str = ""
@@ -41,10 +44,14 @@ class SystemConfig:
     train: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if sum(part is not None for part in (self.prompt, self.joint, self.train)) != 1:
-            raise ConfigError("systems: give each one of 'prompt', 'joint' and 'train'.")
+        if sum(part is not None for part in (self.prompt, self.joint, self.train, self.majority or None)) != 1:
+            raise ConfigError("systems: give each one of 'majority', 'prompt', 'joint' and 'train'.")
         if self.prompt is None and (self.tune is not None or self.labels):
             raise ConfigError("systems: 'tune' and 'labels' come before a 'prompt'. Add one, or leave them out.")
+        if self.labels and not (self.prompt or {}).get("explain"):
+            raise ConfigError("systems: of given 'labels' only explanations are asked for. Add 'explain: true'.")
+        if self.labels and "labels" in (self.prompt or {}):
+            raise ConfigError("systems: 'labels' are those of another system. Leave 'labels' out of the prompt.")
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,11 @@ class ComparisonConfig:
         for name, system in self.systems.items():
             if system.labels and self.systems[system.labels].train is None:
                 raise ConfigError(f"systems: {name}: labels: '{system.labels}' is not trained. Name one with 'train'.")
-        data = [grid.data for grid in self.grids]
+        data = [short_name(grid.data) for grid in self.grids]
         if len(set(data)) != len(data):
-            raise ConfigError("grids: give each data set once.")
+            raise ConfigError("grids: give each data set once; two files of one name count as one.")
+        # What a suite of these systems would refuse is refused before anything runs.
+        self.as_suite("")
 
     def as_suite(self, encoder: str) -> SuiteConfig:
         """Return the suite whose tables show the labels: systems in the place of methods, all under one encoder."""
@@ -128,6 +137,8 @@ class SystemCell:
     Attributes
     ----------
     name, data : str
+    majority : bool
+        Then `prompt` says on which rows.
     prompt, tune, joint, train
         What `SystemConfig` gives, as settings.
     labels : RunConfig or None
@@ -136,6 +147,7 @@ class SystemCell:
 
     name: str
     data: str
+    majority: bool = False
     prompt: GenerationConfig | None = None
     tune: InstructionConfig | None = None
     joint: JointConfig | None = None
@@ -209,4 +221,5 @@ def _cell(
         tune = from_mapping(InstructionConfig, layered(system.tune, common, limit, learnt, given), where)
     prompt = from_mapping(GenerationConfig, layered(system.prompt or {}, *on_top), where)
     classifier = systems[system.labels].train if system.labels else None
-    return SystemCell(name, grid.data, prompt, tune, labels=None if classifier is None else trained(classifier))
+    labels = None if classifier is None else trained(classifier)
+    return SystemCell(name, grid.data, system.majority, prompt, tune, labels=labels)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from transformers import PreTrainedTokenizerBase
 
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
@@ -21,6 +22,10 @@ from mhclf.generation.likelihood import likelihood_scores
 from mhclf.generation.measuring import Explanations, Floats, cited_words, spread
 from mhclf.models.encoder import load_encoder, load_tokenizer
 from mhclf.models.weights import resolve_encoder
+from mhclf.results.explained import COMMON
+
+MOST_UNKNOWN = 0.05
+"""Share of unknown tokens above which the note on BERTScore says so."""
 
 
 def add_bert_scores(sources: Sequence[Explanations], values: list[dict[str, Floats]], name: str) -> str:
@@ -36,7 +41,18 @@ def add_bert_scores(sources: Sequence[Explanations], values: list[dict[str, Floa
         pairs = [(t, r) for t, r, has in zip(source.texts, source.references, known, strict=True) if has]
         scored = bert_score([text for text, _ in pairs], [reference for _, reference in pairs], encoder, tokenizer)
         found["bertscore_f1"], layer = spread(scored.f1, np.flatnonzero(known).tolist(), len(known)), scored.layer
-    return f"BERTScore: {place.name}, {layer}, no idf, no baseline."
+    texts = [text for source in sources for text in (*source.texts, *source.references)]
+    unknown = _unknown_share(texts, tokenizer)
+    told = f"BERTScore: {place.name}, {layer}, no idf, no baseline."
+    if unknown > MOST_UNKNOWN:
+        told += f" The encoder does not know {unknown:.0%} of the tokens: it says little here."
+    return told
+
+
+def _unknown_share(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> float:
+    """Return the share of tokens that the tokenizer does not know, special ones left out."""
+    ids: list[int] = [token for text in texts for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    return ids.count(tokenizer.unk_token_id) / max(1, len(ids))
 
 
 def add_likelihoods(sources: Sequence[Explanations], values: list[dict[str, Floats]], name: str) -> str:
@@ -57,10 +73,10 @@ def add_attributions(sources: Sequence[Explanations], values: list[dict[str, Flo
         raise ConfigError(f"attributions: {folder} holds no attributions.parquet. Run experiments/explain.py on it.")
     frame = pd.read_parquet(file)
     method = "integrated_gradients" if "integrated_gradients" in set(frame["method"]) else str(frame["method"].iloc[0])
-    scores = {
-        str(row.id): np.asarray(row.scores, dtype=np.float64)
-        for row in frame[frame["method"] == method].itertuples(index=False)
-    }
+    own_method = frame[frame["method"] == method]
+    if own_method["id"].duplicated().any():
+        raise ConfigError(f"attributions: {folder} explains several labels a post. Give a classifier with one.")
+    scores = {str(row.id): np.asarray(row.scores, dtype=np.float64) for row in own_method.itertuples(index=False)}
     for source, found in zip(sources, values, strict=True):
         cited = cited_words(source.texts, source.posts)
         known = np.array(
@@ -84,13 +100,16 @@ def add_consistencies(
     labels = list(table.labels)
     spoken = list(table.config.prompt.label_words.values())
     train, held = table.part("train"), table.part("validation")
-    known = train.frame["explanation"].astype(bool).to_numpy()
-    cut = [without_label_words(text, [*labels, *spoken]) for text in train.frame["explanation"][known].astype(str)]
+    # A reader that has seen the most common explanation would know it by heart.
+    common = {text for source in sources if source.source == COMMON for text in source.texts}
+    texts = train.frame["explanation"].astype(str)
+    known = (texts.astype(bool) & ~texts.isin(common)).to_numpy()
+    cut = [without_label_words(text, [*labels, *spoken]) for text in texts[known]]
     has = held.frame["explanation"].astype(bool).to_numpy()
     if not has.any() or len(set(train.targets[known].tolist())) < 2:
         return (
-            "Consistency: not measured; it needs reference explanations of two or more labels in train, and some in "
-            "validation."
+            "Consistency: not measured; it needs different reference explanations of two or more labels in train, and "
+            "some in validation."
         )
     reader = fit_label_reader(cut, train.targets[known], labels)
     references = held.frame["explanation"][has].astype(str).tolist()

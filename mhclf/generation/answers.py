@@ -107,6 +107,8 @@ def prediction_frame(answers: Answers) -> pd.DataFrame:
     frame["abstention"] = (1 - confidence).astype(np.float32)
     frame["words"] = np.array([count_words(text) for text in part.texts], dtype=np.int32)
     frame[UNPARSED] = np.asarray(unread.reshape(len(part), -1).any(axis=1))
+    if several:
+        frame["unread_labels"] = PostTable(part.config, part.frame, unread.astype(np.int64)).gold_names()
     return frame
 
 

@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from mhclf.config.comparison import SystemCell
-from mhclf.config.generation import LabelsConfig
+from mhclf.config.generation import GenerationConfig, LabelsConfig
+from mhclf.config.instruction import InstructionConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.suite import PlannedCell
+from mhclf.data.load import load_table
+from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
+from mhclf.generation.answers import UNPARSED
 from mhclf.generation.asking import Progress
 from mhclf.generation.joint import run_joint
+from mhclf.generation.keeping_out import sets_kept_out
+from mhclf.generation.majority import MajorityBackend
 from mhclf.generation.measured_run import measure_run
 from mhclf.generation.measuring import Measured
-from mhclf.generation.run import run_prompts
+from mhclf.generation.run import GenerationOutcome, run_prompts
 from mhclf.generation.tuning import tune
 from mhclf.results.generated import (
     SYSTEM_ENCODER,
@@ -23,7 +29,15 @@ from mhclf.results.generated import (
     read_system_measures,
     write_system_measures,
 )
-from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_records, write_suite_records
+from mhclf.results.suite import (
+    SuiteRecords,
+    SuiteRun,
+    SuiteSummary,
+    TestRows,
+    merge_suite_records,
+    read_suite_records,
+    write_suite_records,
+)
 from mhclf.training.failure import Failure, attempt
 from mhclf.training.run import RunOutcome, run
 from mhclf.training.suite import ended_cell
@@ -36,7 +50,7 @@ class CarriedOut:
 
     cell: SystemCell
     end: RunOutcome | Failure
-    explanations: Measured | None = None
+    explanations: Measured | Failure | None = None
 
 
 def carry_out(cell: SystemCell, on_progress: Progress | None = None) -> RunOutcome:
@@ -59,18 +73,33 @@ def carry_out(cell: SystemCell, on_progress: Progress | None = None) -> RunOutco
     prompt = cell.prompt
     if prompt is None:
         raise ConfigError(f"systems: {cell.name}: neither trains nor prompts a model.")
+    if cell.majority:
+        table = load_table(prompt.data, data_root=prompt.data_root, mask=prompt.mask)
+        return _outcome(run_prompts(prompt, on_progress=on_progress, backend=MajorityBackend(table)))
     if cell.tune is not None:
-        tuned = tune(cell.tune)
-        adapter = tuned.folder / "adapter"
-        if adapter.is_dir():
-            local = replace(prompt.local, model=cell.tune.model, adapter=str(adapter))
-        else:
-            local = replace(prompt.local, model=str(tuned.folder / "model"))
-        prompt = replace(prompt, local=local)
+        prompt = _with_tuned(prompt, cell.tune)
     if cell.labels is not None:
         prompt = replace(prompt, labels=LabelsConfig(by="run", run=str(run(cell.labels).folder)))
-    asked_for = run_prompts(prompt, on_progress=on_progress)
-    return RunOutcome(asked_for.folder, asked_for.records, asked_for.was_complete)
+    return _outcome(run_prompts(prompt, on_progress=on_progress))
+
+
+def _with_tuned(prompt: GenerationConfig, config: InstructionConfig) -> GenerationConfig:
+    """Tune a model, and return the prompt for it: posts as long as those that it learnt from."""
+    kept_out = sets_kept_out(find_dataset(config.data).config, config.keep_out)
+    if prompt.data not in {config.data, *kept_out}:
+        # A set that is scored is neither learnt nor used for choosing.
+        config = replace(config, keep_out=(*config.keep_out, prompt.data))
+    tuned = tune(config)
+    adapter = tuned.folder / "adapter"
+    if adapter.is_dir():
+        local = replace(prompt.local, model=config.model, adapter=str(adapter))
+    else:
+        local = replace(prompt.local, model=str(tuned.folder / "model"))
+    return replace(prompt, local=local, post_tokens=config.post_tokens)
+
+
+def _outcome(asked: GenerationOutcome) -> RunOutcome:
+    return RunOutcome(asked.folder, asked.records, asked.was_complete)
 
 
 def compare(
@@ -95,14 +124,12 @@ def compare(
     done = []
     for number, cell in enumerate(cells, start=1):
         end: Any = attempt(lambda cell=cell: carry_out(cell, on_progress))  # type: ignore[misc]
-        measured = None
+        measured: Any = None
         if not isinstance(end, Failure) and _explains(cell):
-            explained: Any = attempt(lambda folder=end.folder: measure_run(folder, encoder, data_root=data_root))  # type: ignore[misc]
-            if isinstance(explained, Failure):
-                end = explained
-            else:
-                measured = explained
+            measured = attempt(lambda folder=end.folder: measure_run(folder, encoder, data_root=data_root))  # type: ignore[misc]
         state = f"failed: {end}" if isinstance(end, Failure) else "was complete" if end.was_complete else "done"
+        if isinstance(measured, Failure):
+            state += f"; its explanations were not measured: {measured}"
         on_cell(number, f"{cell.data}, {cell.name}: {state}")
         done.append(CarriedOut(cell, end, measured))
     return done
@@ -113,34 +140,56 @@ def _explains(cell: SystemCell) -> bool:
 
 
 def comparison_records(done: Sequence[CarriedOut], seed: int) -> tuple[SuiteRecords, list[SystemMeasures]]:
-    """Return what is committed: records of the labels as of any suite, and measures of the explanations."""
-    ended = [
-        ended_cell(
-            PlannedCell(RunConfig(data=item.cell.data, encoder=SYSTEM_ENCODER, seed=seed), item.cell.name), item.end
-        )
-        for item in done
-    ]
-    found = gather(ended)
-    # What stands in a row is named by the row: tests between rows are between systems, whatever model each has.
-    runs = tuple(replace(item, encoder=SYSTEM_ENCODER) for item in found.runs)
-    known = {(item.dataset, item.method): set(item.values) for item in runs}
-    summaries = tuple(
-        replace(item, encoder=SYSTEM_ENCODER)
-        for item in found.summaries
-        # Parsed answers have no probabilities, and no metric of them.
-        if item.metric in known[item.dataset, item.method]
-    )
+    """Return what is committed: records of the labels as of any suite, and measures of the explanations.
+
+    A run whose test rows are not those of the first system on the data set is recorded as failed.
+    """
+    rows: dict[str, TestRows] = {}
+    runs: list[SuiteRun] = []
+    summaries: list[SuiteSummary] = []
+    for item in done:
+        found = _records_of(item, seed)
+        for test in found.rows:
+            first = rows.setdefault(test.dataset, test)
+            if test.ids != first.ids:
+                found = SuiteRecords((), tuple(replace(run, error="OtherTestRows") for run in found.runs), ())
+            elif UNPARSED in found.runs[0].values and UNPARSED not in first.headline_metrics:
+                rows[test.dataset] = replace(first, headline_metrics=(*first.headline_metrics, UNPARSED))
+        runs += found.runs
+        summaries += found.summaries
     measures = [
-        SystemMeasures(
-            Path(item.cell.data).stem,
-            item.cell.name,
-            item.explanations.notes,
-            item.explanations.measures,
-        )
+        SystemMeasures(item.end.records[0].dataset, item.cell.name, item.explanations.notes, item.explanations.measures)
         for item in done
-        if item.explanations is not None
+        if isinstance(item.explanations, Measured) and isinstance(item.end, RunOutcome)
     ]
-    return SuiteRecords(found.rows, runs, summaries), measures
+    return SuiteRecords(tuple(rows.values()), tuple(runs), tuple(summaries)), measures
+
+
+def _records_of(item: CarriedOut, seed: int) -> SuiteRecords:
+    planned = PlannedCell(RunConfig(data=item.cell.data, encoder=SYSTEM_ENCODER, seed=seed), item.cell.name)
+    found = attempt(lambda: gather([ended_cell(planned, item.end)]))
+    if isinstance(found, Failure):
+        found = gather([ended_cell(planned, found)])
+    # What stands in a row is named by the row: tests between rows are between systems, whatever model each has.
+    runs = tuple(replace(run, encoder=SYSTEM_ENCODER) for run in found.runs)
+    known = {name for run in runs for name in run.values}
+    # Parsed answers have no probabilities, and no metric of them.
+    summaries = [replace(one, encoder=SYSTEM_ENCODER) for one in found.summaries if one.metric in known]
+    if isinstance(item.end, RunOutcome) and found.summaries:
+        summaries += [
+            replace(
+                summaries[0],
+                metric=UNPARSED,
+                mean=record.value,
+                ci_low=record.ci_low,
+                ci_high=record.ci_high,
+                sd=None,
+                n=record.n,
+            )
+            for record in item.end.records
+            if record.metric == UNPARSED
+        ]
+    return SuiteRecords(found.rows, runs, tuple(summaries))
 
 
 def keep_records(done: Sequence[CarriedOut], seed: int, labels_file: Path, measures_file: Path) -> None:
@@ -156,4 +205,9 @@ def keep_records(done: Sequence[CarriedOut], seed: int, labels_file: Path, measu
 
 def failures(done: Sequence[CarriedOut]) -> list[str]:
     """Return a line for each system that failed."""
-    return [f"failed: {item.cell.data}, {item.cell.name}: {item.end}" for item in done if isinstance(item.end, Failure)]
+    return [
+        f"failed: {item.cell.data}, {item.cell.name}: {end}"
+        for item in done
+        for end in (item.end, item.explanations)
+        if isinstance(end, Failure)
+    ]

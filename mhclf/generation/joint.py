@@ -128,7 +128,7 @@ class JointExtension:
 
     def identity(self, dataset: DatasetConfig, hashes: Mapping[str, str]) -> str:
         """Return a hash of the decoder's weights, of what it is asked, and of the explanations that it learns."""
-        asked = [question_of(dataset), dataset.language, to_mapping(dataset.prompt), dataset.label_names]
+        asked = [to_mapping(question_of(dataset)), dataset.language, to_mapping(dataset.prompt), dataset.label_names]
         return content_hash([self._decoder.sha256, asked, hashes.get("explanations", "")])
 
     def extend(self, job: FitJob, plan: ClassificationPlan, posts: PostData) -> tuple[JointPlan, JointData]:

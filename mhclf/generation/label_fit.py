@@ -42,20 +42,28 @@ class LabelFit:
     rows : int
         Validation rows.
     questions : tuple of QuestionFit
+    post_tokens : int or None
+        At how many tokens the posts were cut; None in files of a version that did not say.
     """
 
     dataset: str
     rows: int
     questions: tuple[QuestionFit, ...]
+    post_tokens: int | None = None
 
-    def for_questions(self, dataset: str, questions: Sequence[Question]) -> list[ScoreFit | None]:
+    def for_questions(self, dataset: str, questions: Sequence[Question], post_tokens: int) -> list[ScoreFit | None]:
         """Return the fits of these questions.
 
         Raises
         ------
         ConfigError
-            If they are not those of the fit.
+            If they are not those of the fit, or posts are cut at another length.
         """
+        if self.post_tokens not in {None, post_tokens}:
+            raise ConfigError(
+                f"labels: fit: the tuned model's fit is of posts cut at {self.post_tokens} tokens, not {post_tokens}. "
+                f"Add --post_tokens {self.post_tokens}."
+            )
         ours = [(item.question, item.answers) for item in self.questions]
         if dataset != self.dataset or ours != [(item.text, item.answers) for item in questions]:
             raise ConfigError(

@@ -14,6 +14,7 @@ from mhclf.data.audit import leaks_of
 from mhclf.data.load import load_table
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
+from mhclf.data.subsets import limit_rows
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.added_measures import (
@@ -85,6 +86,11 @@ def measure_run(
         sources.append(replace(own, source=COMMON, texts=known))
     measures: list[Measure] = []
     notes = [_reference_note(table)]
+    if not explained_train:
+        notes.append(
+            "No train row has an explanation and one label: there is no most common explanation, and no reader of "
+            "labels for consistency."
+        )
     values = [overlap_measures(source) for source in sources]
     if encoder:
         notes.append(add_bert_scores(sources, values, encoder))
@@ -122,8 +128,9 @@ def read_table_of(folder: Path, data_root: str | None) -> tuple[str, PostTable]:
         return "test" if joint.test else "validation", data.table
     config = from_mapping(GenerationConfig, content, str(folder / "config.yaml"))
     table = load_table(config.data, data_root=data_root or config.data_root, mask=config.mask)
-    # As in the run: no train explanation of a post that is scored.
-    return config.split, leaks_of(table, "drop")[0]
+    # As in the run: no train explanation of a post that is scored, and no more rows than it had.
+    table = leaks_of(table, "drop")[0]
+    return config.split, table if config.limit is None else limit_rows(table, config.limit)
 
 
 def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray[np.int64]]:
@@ -135,7 +142,10 @@ def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray
     texts, rows = [item.explanation for item in found], [item.row for item in found]
     decided = [words.get(item.answer[0], -1) if item.answer and item.label is None else -1 for item in found]
     if not any(texts):
-        raise ConfigError(f"{folder}: was not asked to explain. Prompt it again with --explain true.")
+        if not read_yaml(folder / "config.yaml").get("explain", True):
+            raise ConfigError(f"{folder}: was not asked to explain. Prompt it again with --explain true.")
+        why = "its model wrote none" if found else "no label was said to hold"
+        raise ConfigError(f"{folder}: has no explanation: {why}. Ask another model.")
     frame = part.frame.iloc[rows]
     posts = frame["text"].astype(str).tolist()
     marks = None

@@ -17,9 +17,12 @@ _MARKER = re.compile(
 )
 _NEGATORS = re.compile(
     r"(?:\b(?:no|not|never|without|neither|nor|cannot|rather than|instead of)|n['’]t)\b(?:\s+(?!but\b)\w+){0,3}\s*$"
-    r"|(?:不|没|无|未)\w{0,4}\s*$",
+    r"|(?:不|没|无|未)\w{0,4}\s*$"
+    r"|\bnone of (?:them|these|those|the above|the following)\b[^.!?\n]*$",
     re.IGNORECASE,
 )
+_LISTED = re.compile(r"\s*(?:,|、|,?\s*(?P<last>\b(?:or|nor)\b|或者?))\s*", re.IGNORECASE)
+"""What stands between the members of a list of alternatives; `last` before the last one."""
 # "no" before a noun is no answer ("has no friends"); nor is a Chinese sign inside a word (是 in 可是).
 _ANSWERS_ONLY_ALONE = {
     "no": re.compile(
@@ -31,6 +34,7 @@ _ANSWERS_ONLY_ALONE = {
 }
 _NEAR = 200
 """Characters before a label in which a negator may stand."""
+_NONE_OF = re.compile(r"\bnone of (?:them|these|those|the above|the following)\b", re.IGNORECASE)
 _NONE = re.compile(r"^\W*(?:none|none of (?:them|these|the above)|no label|无|都不符合|没有)\b\W*", re.IGNORECASE)
 
 
@@ -94,7 +98,10 @@ def explanation_of(text: str) -> str:
 
 
 def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
-    """Return the numbers of the words that stand in a text: whole, not inside a longer one, not negated."""
+    """Return the numbers of the words that stand in a text: whole, not inside a longer one, not negated.
+
+    A negation reaches over a list of alternatives: `not X, Y or Z`.
+    """
     spans = [
         (match.start(), match.end(), number)
         for number, word in enumerate(words)
@@ -107,15 +114,28 @@ def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
     for start, end, _ in spans:
         signs[start:end] = ";" * (end - start)
     blank = "".join(signs)
+    negated = _negated(text, blank, sorted({(start, end) for start, end, _ in spans}))
     found = set()
     before, reach, furthest = (-1, -1), -1, -1
     for start, end, number in spans:
         if (start, end) != before:
             before, furthest = (start, end), max(furthest, reach)
             reach = end
-        if end > furthest and not _NEGATORS.search(blank, max(0, start - _NEAR), start):
+        if end > furthest and (start, end) not in negated:
             found.add(number)
     return tuple(sorted(found))
+
+
+def _negated(text: str, blank: str, spans: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return the places behind a negator, and those that stand behind one of these in a list that ends in `or`."""
+    found = {span for span in spans if _NEGATORS.search(blank, max(0, span[0] - _NEAR), span[0])}
+    chain: list[tuple[int, int]] = []
+    for span in spans:
+        between = _LISTED.fullmatch(text, chain[-1][1], span[0]) if chain and chain[-1][1] <= span[0] else None
+        chain = [*chain, span] if between else [span]
+        if between and between["last"] and chain[0] in found:
+            found.update(chain)
+    return found
 
 
 def _whole(word: str) -> re.Pattern[str]:
@@ -178,7 +198,8 @@ def _first_line(text: str, question: Question) -> tuple[int, ...] | None:
 def _mention(text: str, question: Question) -> tuple[int, ...] | None:
     found = list(mentioned(text, question.words))
     if not found:
-        return () if question.joint and _NONE.match(text.strip()) else None
+        said_none = _NONE.match(text.strip()) or _NONE_OF.search(text)
+        return () if question.joint and said_none else None
     return _fitting(found, question)
 
 

@@ -109,7 +109,9 @@ def run_prompts(
                 held = prepare_interview(*asked, "validation", backend, cache, on_progress)
                 answers, fitted = apply_fits(answers, fit_answers(held.labels()))
             elif tuned is not None:
-                answers, fitted = apply_fits(answers, tuned.for_questions(table.config.name, interview.questions))
+                answers, fitted = apply_fits(
+                    answers, tuned.for_questions(table.config.name, interview.questions, config.post_tokens)
+                )
             # Last of all: what is explained is what was decided in the end.
             if config.explain:
                 answers = interview.explained(answers)
@@ -136,6 +138,8 @@ def run_prompts(
 
 
 def _check(config: GenerationConfig, dataset: DatasetConfig) -> None:
+    if dataset.task == "choice":
+        raise ConfigError(f"{dataset.name}: task: 'choice' cannot be asked about yet. Choose another data set.")
     if config.protocol == "mentallama-2024" and not dataset.published_labels:
         raise ConfigError(
             f"protocol: {dataset.name} has no 'published_labels', the rule by which the published code reads answers. "

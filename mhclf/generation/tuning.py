@@ -198,11 +198,19 @@ def _carry_out(
     rows: dict[str, int] = {}
     loss = float("nan")
     for stage, tables, epochs in stages:
+        if config.response == "explained" and not any(_teaches_explaining(table) for table in tables):
+            logger.warning("no train row teaches an explanation: labels alone are learnt in the %s stage", stage)
         train, validation = (_tokenised(config, backend, tables, split) for split in ("train", "validation"))
         rows |= {stage: len(train), f"{stage}_validation": len(validation), f"{stage}_responses_cut": train.truncated}
         loss = _stage(config, model, train, validation, epochs, RunFolder(folder.path / stage))
     _save(config, decoder, model, folder)
     return loss, rows
+
+
+def _teaches_explaining(table: PostTable) -> bool:
+    """Return whether train rows have explanations and one label: yes-or-no questions are learnt without reasons."""
+    train = table.part("train")
+    return train.targets.ndim == 1 and bool(train.frame["explanation"].astype(bool).any())
 
 
 def _tokenised(
@@ -267,7 +275,7 @@ def _fit_labels(config: InstructionConfig, target: PostTable, folder: RunFolder)
         QuestionFit(question.text, question.answers, fit)
         for question, fit in zip(interview.questions, fit_answers(answers), strict=True)
     ]
-    write_label_fit(place / FIT_FILE, LabelFit(target.config.name, len(held), tuple(fits)))
+    write_label_fit(place / FIT_FILE, LabelFit(target.config.name, len(held), tuple(fits), config.post_tokens))
     return len(held)
 
 

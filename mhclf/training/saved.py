@@ -89,8 +89,6 @@ def read_predictions(
         risk = manifest.get("risk")
         number = {label: index for index, label in enumerate(labels)}
         outside: dict[Any, int] = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
-        if "unparsed" in frame:
-            outside[None] = NO_ANSWER
         ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
         return SavedPredictions(
             task,
@@ -99,7 +97,7 @@ def read_predictions(
             groups,
             splits,
             _numbers(frame["gold"], number, task),
-            _numbers(frame["prediction"], outside | number, task),
+            _without_unread(_numbers(frame["prediction"], outside | number, task), frame, number, task),
             frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64),
             risk_labels(task, labels, risk["high"], risk["order"]) if risk else None,
         )
@@ -109,11 +107,27 @@ def read_predictions(
 
 def _numbers(names: "pd.Series[Any]", number: Mapping[str, int], task: str) -> npt.NDArray[np.int64]:
     if task != "multilabel":
-        return np.array([number[name] for name in names], dtype=np.int64)
+        return np.array([NO_ANSWER if _is_missing(name) else number[name] for name in names], dtype=np.int64)
     values = np.zeros((len(names), len(number)), dtype=np.int64)
     for row, present in enumerate(names):
         values[row, [number[name] for name in present]] = 1
     return values
+
+
+def _is_missing(name: Any) -> bool:
+    """Return whether a cell is empty: None or NaN, as the version of pandas has it."""
+    return name is None or isinstance(name, float)
+
+
+def _without_unread(
+    prediction: npt.NDArray[np.int64], frame: pd.DataFrame, number: Mapping[str, int], task: str
+) -> npt.NDArray[np.int64]:
+    """Return predictions in which unread answers are wrong: for several labels, the opposite of gold."""
+    if "unread_labels" not in frame:
+        return prediction
+    gold = _numbers(frame["gold"], number, task)
+    unread = _numbers(frame["unread_labels"], number, task).astype(bool)
+    return np.where(unread, 1 - gold, prediction)
 
 
 @dataclass(frozen=True)

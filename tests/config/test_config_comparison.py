@@ -48,7 +48,7 @@ def test_each_cell_has_the_settings_of_its_door() -> None:
 
 def test_a_model_may_be_tuned_elsewhere_and_rows_limited() -> None:
     grid = {"data": "imhi_dreaddit_expert", "tuned_on": "imhi_dreaddit", "systems": ["tuned"], "limit": 9}
-    (cell,) = comparison_cells(read(grids=[grid]), EXPERIMENTS / "recipes", {"limit": 3})
+    (cell,) = comparison_cells(read(grids=[grid], baselines=["tuned"]), EXPERIMENTS / "recipes", {"limit": 3})
     assert cell.tune is not None
     assert cell.prompt is not None
     assert (cell.tune.data, cell.prompt.data) == ("imhi_dreaddit", "imhi_dreaddit_expert")
@@ -70,19 +70,31 @@ def test_labels_are_shown_as_those_of_a_suite() -> None:
         ({"grids": [{"data": "demo", "systems": ["askd"]}]}, "systems: 'askd' is none. Did you mean 'asked'?"),
         (
             {"grids": [{"data": "demo", "systems": ["asked"]}] * 2, "baselines": ["asked"]},
-            "grids: give each data set once.",
+            "grids: give each data set once; two files of one name count as one.",
         ),
         (
-            {"systems": SYSTEMS | {"told": {"labels": "asked", "prompt": {}}}},
+            {"systems": SYSTEMS | {"told": {"labels": "asked", "prompt": {"explain": True}}}},
             "systems: told: labels: 'asked' is not trained. Name one with 'train'.",
         ),
         (
             {"systems": SYSTEMS | {"both": {"train": {}, "joint": {}}}},
-            "systems: give each one of 'prompt', 'joint' and 'train'.",
+            "systems: give each one of 'majority', 'prompt', 'joint' and 'train'.",
         ),
         (
             {"systems": SYSTEMS | {"both": {"train": {}, "tune": {}}}},
             "systems: 'tune' and 'labels' come before a 'prompt'. Add one, or leave them out.",
+        ),
+        (
+            {"systems": SYSTEMS | {"told": {"labels": "classifier", "prompt": {}}}},
+            "systems: of given 'labels' only explanations are asked for. Add 'explain: true'.",
+        ),
+        (
+            {"systems": SYSTEMS | {"told": {"labels": "classifier", "prompt": {"explain": True, "labels": {}}}}},
+            "systems: 'labels' are those of another system. Leave 'labels' out of the prompt.",
+        ),
+        (
+            {"grids": [{"data": "demo", "systems": ["asked"]}]},
+            "baselines: 'classifier' is none of the methods.",
         ),
     ],
 )

@@ -23,13 +23,15 @@ def comparison(encoder_folder: Callable[[str], Path], tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("compared")
     data = write_tiny_dataset(folder / "data")
     file = folder / "data" / "tiny.jsonl"
-    rows = [json.loads(line) | {"why": "it says so"} for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [row | {"why": f"it says so, {number % 5} times"} for number, row in enumerate(rows)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     data.write_text(data.read_text(encoding="utf-8").replace("group: group}", "group: group, explanation: why}"))
     model, encoder = str(build_decoder_folder(folder / "tiny-llama")), str(encoder_folder("bert"))
     trained = {"encoder": encoder, "trainer": {"epochs": 1}, "report": False}
     asked: dict[str, Any] = {"strategy": "imhi", "max_new_tokens": 4, "local": {"model": model, "precision": "fp32"}}
     systems: dict[str, Any] = {
+        "majority": {"majority": True},
         "asked": {"prompt": asked | {"explain": True}},
         "read from the answer": {"prompt": asked | {"strategy": "zero_shot", "labels": {"by": "parse"}}},
         "tuned": {
@@ -61,7 +63,7 @@ def test_systems_run_and_what_fails_is_told(comparison: ComparisonConfig, compar
     cells, done, told = compared
     states = {state.split(", ", 1)[1].split(": ")[0]: state.split(": ", 1)[1] for state in told}
     assert {name: state for name, state in states.items() if name != "broken"} == {
-        "asked": "done", "read from the answer": "done", "tuned": "done", "classifier": "done",
+        "majority": "done", "asked": "done", "read from the answer": "done", "tuned": "done", "classifier": "done",
         "classifier, explained": "done", "with a head": "done",
     }  # fmt: skip
     assert states["broken"].startswith("failed: ")
@@ -69,7 +71,7 @@ def test_systems_run_and_what_fails_is_told(comparison: ComparisonConfig, compar
     assert explained == ["asked", "classifier, explained", "with a head"]
     again: list[str] = []
     records = comparison_records(compare(cells, "", None, lambda number, state: again.append(state)), 1)
-    assert sum(state.endswith(": was complete") for state in again) == 6
+    assert sum(state.endswith(": was complete") for state in again) == 7
     assert records == comparison_records(done, 1)
 
 
@@ -88,6 +90,10 @@ def test_labels_become_lines_of_one_table(comparison: ComparisonConfig, compared
     assert lines["classifier, explained"].comparisons["classifier"][0].difference == 0
     assert by_name["broken"].error
     assert lines["broken"].why_missing.startswith("failed: ")
+    majority = by_name["majority"]
+    assert majority.values["unparsed"] == 0
+    assert 0 < majority.values["accuracy"] < 1
+    assert majority.correct[0].count("1") == round(majority.values["accuracy"] * len(rows.ids))
     # Parsed answers have no probabilities to measure; what was not read is wrong.
     parsed = lines["read from the answer"].scores
     assert "auroc" not in parsed

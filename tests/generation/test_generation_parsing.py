@@ -116,3 +116,20 @@ def test_the_published_parser_takes_parts_of_words_and_makes_the_rest_class_0() 
 def test_the_explanation_stands_behind_reasoning() -> None:
     assert explanation_of("yes. Reasoning: she cannot sleep ") == "she cannot sleep"
     assert explanation_of("yes") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "options"),
+    [
+        ("As an AI, I cannot say depression or anxiety.", ONE, None),
+        ("It is not depression, anxiety is what the post is about", ONE, (1,)),
+        ("Not depression, but anxiety", ONE, (1,)),
+        ("Neither sleep nor work, but friends", JOINT, (2,)),
+        ("sleep, work or friends", JOINT, (0, 1, 2)),
+        ("Not sleep, work or friends.", JOINT, None),
+        ("The post shows none of these: sleep, work, friends", JOINT, ()),
+        ("As an AI, I cannot say yes or no.", YES_NO, None),
+    ],
+)
+def test_a_negation_reaches_over_alternatives(text: str, question: Question, options: tuple[int, ...] | None) -> None:
+    assert parse_answer(text, question).options == options
