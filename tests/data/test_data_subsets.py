@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mhclf.config.run import SubsetConfig
-from mhclf.data.subsets import take_subset
+from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.errors import ConfigError, DataError
 
 
@@ -70,3 +70,12 @@ def test_what_is_refused(settings, message):
     with pytest.raises(ConfigError) as error:
         SubsetConfig(**settings)
     assert str(error.value) == message
+
+
+def test_a_limit_draws_the_same_test_rows_whatever_train_has_lost(table):
+    """Systems that leave out different train rows are compared on the same test rows."""
+    fewer = table.select(list(range(7, 100)) + list(range(102, 115)))
+    whole, cut = limit_rows(table, 4), limit_rows(fewer, 4)
+    assert whole.part("test").frame["id"].tolist() == cut.part("test").frame["id"].tolist()
+    assert trained(whole) != trained(cut)
+    assert [len(whole.part(split)) for split in ("train", "validation", "test")] == [4, 4, 4]

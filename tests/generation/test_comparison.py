@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ from generation_support import build_decoder_folder
 from support import write_tiny_dataset
 
 from mhclf.config.comparison import ComparisonConfig, SystemCell, comparison_cells
+from mhclf.config.generation import GenerationConfig, LabelsConfig
+from mhclf.config.instruction import InstructionConfig
 from mhclf.config.structure import from_mapping
-from mhclf.generation.comparison import CarriedOut, compare, comparison_records
+from mhclf.data.load import load_table
+from mhclf.errors import ConfigError
+from mhclf.generation.comparison import CarriedOut, carry_out, compare, comparison_records
+from mhclf.generation.majority import MajorityBackend
 from mhclf.results.generated import SYSTEM_ENCODER
 from mhclf.results.suite_lines import suite_lines
 
@@ -107,3 +113,39 @@ def test_records_hold_no_text(compared: Any) -> None:
     assert "it says so" not in told
     assert all("/" not in run.dataset for run in labels.runs)
     assert {item.dataset for item in measures} == {"tiny"}
+
+
+def test_a_run_on_other_test_rows_is_a_failure(compared: Any) -> None:
+    """Tests between systems are paired on posts: what was scored on others cannot stand beside them."""
+    done = {item.cell.name: item for item in compared[1]}
+    elsewhere = replace(done["tuned"].cell.prompt, limit=4)
+    other = carry_out(replace(done["tuned"].cell, name="elsewhere", tune=None, prompt=plain(elsewhere)))
+    cell = replace(done["tuned"].cell, name="elsewhere")
+    labels, _ = comparison_records([done["classifier"], CarriedOut(cell, other)], 1)
+    assert [(run.method, run.error) for run in labels.runs] == [("classifier", ""), ("elsewhere", "OtherTestRows")]
+    assert {item.method for item in labels.summaries} == {"classifier"}
+
+
+def test_what_is_scored_is_not_tuned_on(compared: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The set of the grid is kept out of tuning on another one."""
+    cell = next(item.cell for item in compared[1] if item.cell.name == "tuned")
+    asked: list[InstructionConfig] = []
+
+    def remembered(config: InstructionConfig) -> None:
+        asked.append(config)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("mhclf.generation.comparison.tune", remembered)
+    for data in (cell.data, "demo"):
+        with pytest.raises(ConfigError, match="enough"):
+            carry_out(replace(cell, tune=replace(cell.tune, data=data)))
+    assert [config.keep_out for config in asked] == [("experts",), ("experts", cell.data)]
+
+
+def test_several_labels_have_no_majority(tiny_multilabel: Path) -> None:
+    with pytest.raises(ConfigError, match="majority: tiny_multilabel needs train rows with one label a post"):
+        MajorityBackend(load_table(str(tiny_multilabel)))
+
+
+def plain(config: GenerationConfig) -> GenerationConfig:
+    return replace(config, labels=LabelsConfig())

@@ -15,11 +15,13 @@ from mhclf.config.model import ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError
+from mhclf.evaluation import NO_ANSWER
 from mhclf.generation.requests import Choose, Request
 from mhclf.generation.run import run_prompts
 from mhclf.generation.tables import answer_table
 from mhclf.results.records import ResultRecord
 from mhclf.training.run import run as train
+from mhclf.training.saved import read_predictions
 
 LABELS = ("body", "work", "people")
 CLUES = {
@@ -92,6 +94,10 @@ def test_an_unread_answer_counts_as_wrong_and_has_its_own_number(tiny_dataset: P
     assert value(outcome.records, "precision/body") == 1.0
     assert value(outcome.records, "balanced_accuracy") == pytest.approx(2 / 3)
     assert {record.method for record in outcome.records} == {"zero_shot (parsed)"}
+    # Read back, an answer that was not read is still wrong, however the file stores what is missing.
+    saved = read_predictions(outcome.folder)
+    assert (saved.prediction == NO_ANSWER).tolist() == unread.tolist()
+    assert (saved.prediction == saved.gold).mean() == pytest.approx(value(outcome.records, "accuracy"))
     assert not any(record.metric in {"auroc", "nll"} for record in outcome.records)
 
 
@@ -123,6 +129,8 @@ def test_several_labels_by_a_question_each_and_by_one(tiny_multilabel: Path, tmp
     gold = table.targets[~unread]
     said = np.array([[0, 1, 1] if truth(f'Post: "{text}"') == 1 else [0, 0, 1] for text in table.texts])[~unread]
     assert value(outcome.records, "hamming_accuracy") == pytest.approx((gold == said).sum() / table.targets.size)
+    saved = read_predictions(outcome.folder)
+    assert (saved.prediction == saved.gold).mean() == pytest.approx(value(outcome.records, "hamming_accuracy"))
 
 
 def test_a_fit_on_validation_mends_a_biased_model(

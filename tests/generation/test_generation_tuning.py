@@ -144,6 +144,14 @@ def test_a_tuned_adapter_answers_better_and_is_portable(tiny_dataset: Path, mode
     assert (content["dataset"], content["rows"], content["questions"][0]["answers"]) == (
         "tiny", held, ["body", "work", "people"],
     )  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=rf"is of posts cut at {config.post_tokens} tokens, not 400\. Add --post_tokens"
+    ):
+        run_prompts(replace(asked, local=adapted, post_tokens=400, labels=LabelsConfig(fit="tuned")))
+    # Files of an earlier version did not say at what length.
+    file.write_text(json.dumps({key: item for key, item in content.items() if key != "post_tokens"}))
+    assert run_prompts(replace(asked, local=adapted, post_tokens=400, labels=LabelsConfig(fit="tuned"))).records
+    content["post_tokens"] = asked.post_tokens
     file.write_text(json.dumps(content | {"dataset": "another"}))
     with pytest.raises(ConfigError, match="is of the questions and answers of another, not of those of tiny"):
         run_prompts(replace(asked, local=adapted, labels=LabelsConfig(fit="tuned")))
