@@ -116,8 +116,9 @@ def _differences_table(dataset: str, records: Sequence[SystemMeasures]) -> Table
             name = difference_name(GENERATED, baseline)
             own = {item.metric: item for item in record.measures if item.source == name}
             if own:
-                rows.append((record.system, baseline, *(_marked(own.get(metric)) for metric in metrics)))
-    columns = (Column("system"), Column("generated, less"), *(Column(name, "right") for name in metrics))
+                rows.append((record.system, baseline, *(_marked(own.get(metric)) for metric in metrics), _counts(own)))
+    names = (*metrics, "n")
+    columns = (Column("system"), Column("generated, less"), *(Column(name, "right") for name in names))
     note = "Paired over posts; bold: the 95 % interval leaves out 0, without correction for the number of cells."
     return Table(f"{dataset}: differences to what needs no model", columns, tuple(rows), (note,))
 

@@ -68,10 +68,11 @@ def test_values_stand_beside_their_baselines_and_differences_apart() -> None:
     # A note about all systems stands once; that of one names it.
     assert values.notes == ("References: silver.", "tuned: Read by a tree.")
     assert [row[1] for row in differences.rows] == [FIRST_SENTENCE, FIRST_SENTENCE]
-    assert [(cell, isinstance(cell, Strong)) for _, _, cell in differences.rows] == [
+    assert [(cell, isinstance(cell, Strong)) for _, _, cell, _ in differences.rows] == [
         ("0.050 [-0.050, 0.150]", False),
         ("0.250 [0.150, 0.350]", True),
     ]
+    assert [row[-1] for row in differences.rows] == ["38", "38"]
     assert COMMON not in {row[1] for row in values.rows}
 
 
