@@ -202,12 +202,22 @@ def evaluate(argv: Sequence[str]) -> int:
 
     from rich.console import Console
 
+    from mhclf.generation.added_measures import read_attributed
     from mhclf.generation.measured_run import measure_run
     from mhclf.generation.tables import explanation_table
     from mhclf.results.tables import to_rich
 
     encoder = "" if arguments.encoder == "none" else arguments.encoder
-    measured = measure_run(arguments.run, encoder, arguments.likelihood, arguments.attributions, arguments.data_root)
+    attributed = None
+    if arguments.attributions is not None and arguments.attribution:
+        from explain.generated import attribute_explained
+
+        attributed = attribute_explained(
+            arguments.run, arguments.attributions, arguments.attribution, arguments.data_root
+        )
+    elif arguments.attributions is not None:
+        attributed = read_attributed(arguments.attributions)
+    measured = measure_run(arguments.run, encoder, arguments.likelihood, attributed, arguments.data_root)
     Console().print(to_rich(explanation_table(measured)))
     print(f"records: {arguments.run / 'explanations.jsonl'}\npage:    {arguments.run / 'generations.html'}")
     return 0
@@ -295,15 +305,27 @@ def _carry_out(
             raise ConfigError(f"data: '{name}' is none of the comparison's.{nearest(name, known)}")
     chosen = [cell for cell in cells if not wanted or cell.data in wanted]
 
+    from explain.generated import attribute_explained
+    from explain.methods import check_method
     from mhclf.generation.comparison import compare as carry_out
-    from mhclf.generation.comparison import failures, keep_records
+    from mhclf.generation.comparison import failures, keep_records, measure
     from mhclf.results.progress import progress_bars
+
+    method = config.attribution
+    if method:
+        check_method(method)
 
     def report(number: int, state: str) -> None:
         print(f"[{number}/{len(chosen)}] {state}", flush=True)
 
     with progress_bars(arguments.quiet) as show:
-        done = carry_out(chosen, config.encoder, arguments.data_root, report, show)
+        done = carry_out(chosen, report, show)
+
+    def attribute(own: Path, classifier: Path) -> Any:
+        return attribute_explained(own, classifier, method, arguments.data_root)
+
+    given = attribute if method else None
+    done = measure(done, config.encoder, arguments.data_root, report, given, config.classifier)
     keep_records(done, config.seed, labels_file, measures_file)
     return failures(done)
 
@@ -327,7 +349,10 @@ def _eval_parser() -> PlainParser:
     add("--run", required=True, type=Path, metavar="DIR", help="run folder that generate.py prompt or joint printed")
     add("--encoder", default="minilm", help="for BERTScore; 'none' leaves it out")
     add("--likelihood", default="", metavar="MODEL", help="language model for the likelihood given the post: smollm2")
-    add("--attributions", type=Path, metavar="DIR", help="classifier's run folder that explain.py has explained")
+    add(
+        "--attributions", type=Path, metavar="DIR", help="classifier's run folder: does the text cite what it looked at"
+    )
+    add("--attribution", default="", metavar="METHOD", help="of the classifier now; empty: what explain.py left there")
     add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
     return parser
 

@@ -32,7 +32,7 @@ def attribute(
     run: Run,
     texts: Sequence[str],
     method: str = "integrated_gradients",
-    target: str | Sequence[str] | None = None,
+    target: str | Sequence[str | None] | None = None,
     against: str | None = None,
     contexts: Sequence[str] | None = None,
     seed: int = 0,
@@ -51,7 +51,7 @@ def attribute(
         A name in `explain.attribution.METHODS`; or `attention_layer3` and `attention_layer3_head7` for one layer and
         head, counted from 1.
     target : str or sequence of str, optional
-        The label to explain, for all posts or for each; its most probable one when empty.
+        The label to explain, for all posts or for each; its most probable one when empty or None.
     against : str, optional
         Explain the difference to this label's logit: why `target` rather than `against`.
     contexts : sequence of str, optional

@@ -93,6 +93,11 @@ class ComparisonConfig:
     seed : int
     encoder : str
         For BERTScore of explanations; empty leaves it out.
+    classifier : str
+        The trained system whose attributions the explanations of language models are held against; empty for none. A
+        classifier that is explained, or explains itself, is held against its own.
+    attribution : str
+        Method of `explain.attribute`; empty for none at all.
     title : str
     notes : list of str
         Printed below the title.
@@ -104,6 +109,8 @@ class ComparisonConfig:
     baselines: tuple[str, ...]
     seed: int = 1
     encoder: str = "minilm"
+    classifier: str = ""
+    attribution: str = ""
     title: str = ""
     notes: tuple[str, ...] = ()
 
@@ -111,7 +118,11 @@ class ComparisonConfig:
         if not self.grids:
             raise ConfigError("grids: give one or more, each with data and systems.")
         named = [name for grid in self.grids for name in grid.systems]
-        named += [*self.baselines, *(system.labels for system in self.systems.values() if system.labels)]
+        named += [
+            *self.baselines,
+            *filter(None, [self.classifier]),
+            *(system.labels for system in self.systems.values() if system.labels),
+        ]
         for name in named:
             if name not in self.systems:
                 raise ConfigError(f"systems: '{name}' is none.{nearest(name, self.systems)}")

@@ -136,7 +136,8 @@ def from_mapping(structure: type[Structure], mapping: Any, where: str) -> Struct
     structure : type
         A dataclass; nested dataclasses, tuples, mappings, unions and literals in its types are followed.
     mapping : mapping
-        Keys are field names.
+        Keys are field names. A nested mapping lies over the default of its field, which may differ from that of its
+        class.
     where : str
         File (and key) for messages.
 
@@ -158,10 +159,19 @@ def from_mapping(structure: type[Structure], mapping: Any, where: str) -> Struct
     values = {}
     for name, field in fields.items():
         if name in mapping:
-            values[name] = _convert(hints[name], mapping[name], f"{where}: {name}")
+            given = _over(_default(field), mapping[name])
+            values[name] = _convert(hints[name], given, f"{where}: {name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where}: the key '{name}' is missing. Add a line '{name}: ...'.")
     return structure(**values)
+
+
+def _over(default: Any, given: Any) -> Any:
+    """Lay a mapping over a default dataclass: what it leaves out keeps the value that is the default here."""
+    if not dataclasses.is_dataclass(default) or isinstance(default, type) or not isinstance(given, Mapping):
+        return given
+    base = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)}
+    return base | {key: _over(base.get(key), value) for key, value in given.items()}
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -4,7 +4,8 @@ Each function adds its metrics to `values`, one mapping for each maker of explan
 has none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,25 @@ from mhclf.results.explained import COMMON
 
 MOST_UNKNOWN = 0.05
 """Share of unknown tokens above which the note on BERTScore says so."""
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """What a classifier looked at in each post.
+
+    Attributes
+    ----------
+    name : str
+        Of the classifier's run.
+    method : str
+        Of attribution.
+    scores : mapping of str to array (words,)
+        Id of a post -> one signed score a word of `mhclf.data.spans.words`.
+    """
+
+    name: str
+    method: str
+    scores: Mapping[str, Floats]
 
 
 def add_bert_scores(sources: Sequence[Explanations], values: list[dict[str, Floats]], name: str) -> str:
@@ -66,28 +86,40 @@ def add_likelihoods(sources: Sequence[Explanations], values: list[dict[str, Floa
     return f"Likelihood: mean log-likelihood of a token of the explanation given the post, by {decoder.name} in fp32."
 
 
-def add_attributions(sources: Sequence[Explanations], values: list[dict[str, Floats]], folder: Path) -> str:
-    """Add how far the words that a text cites are those that a classifier looked at, and return the note on it."""
+def read_attributed(folder: Path) -> Attributed:
+    """Return the attributions that explain.py left in a classifier's run folder.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or a post has them for several labels.
+    """
     file = folder / "attributions.parquet"
     if not file.is_file():
         raise ConfigError(f"attributions: {folder} holds no attributions.parquet. Run experiments/explain.py on it.")
     frame = pd.read_parquet(file)
     method = "integrated_gradients" if "integrated_gradients" in set(frame["method"]) else str(frame["method"].iloc[0])
-    own_method = frame[frame["method"] == method]
-    if own_method["id"].duplicated().any():
+    own = frame[frame["method"] == method]
+    if own["id"].duplicated().any():
         raise ConfigError(f"attributions: {folder} explains several labels a post. Give a classifier with one.")
-    scores = {str(row.id): np.asarray(row.scores, dtype=np.float64) for row in own_method.itertuples(index=False)}
+    scores = {str(row.id): np.asarray(row.scores, dtype=np.float64) for row in own.itertuples(index=False)}
+    return Attributed(folder.name, method, scores)
+
+
+def add_attributions(sources: Sequence[Explanations], values: list[dict[str, Floats]], attributed: Attributed) -> str:
+    """Add how far the words that a text cites are those that a classifier looked at, and return the note on it."""
+    scores = attributed.scores
     for source, found in zip(sources, values, strict=True):
         cited = cited_words(source.texts, source.posts)
         known = np.array(
             [i in scores and len(scores[i]) == len(mask) for i, mask in zip(source.ids, cited, strict=True)]
         )
         if not known.any():
-            raise ConfigError(f"attributions: {folder} explains none of the run's posts.")
+            raise ConfigError(f"attributions: {attributed.name} explains none of the run's posts.")
         pairs = [(mask, scores[i]) for i, mask, has in zip(source.ids, cited, known, strict=True) if has]
         for name, own in attribution_agreement([mask for mask, _ in pairs], [given for _, given in pairs]).items():
             found[f"classifier_{name}"] = spread(own, np.flatnonzero(known).tolist(), len(known))
-    return f"Attributions: {method} of {folder.name}."
+    return f"Attributions: {attributed.method} of {attributed.name}; {int(known.sum())} of {len(known)} explanations."
 
 
 def add_consistencies(

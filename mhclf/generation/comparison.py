@@ -13,6 +13,7 @@ from mhclf.config.suite import PlannedCell
 from mhclf.data.load import load_table
 from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
+from mhclf.generation.added_measures import Attributed
 from mhclf.generation.answers import UNPARSED
 from mhclf.generation.asking import Progress
 from mhclf.generation.joint import run_joint
@@ -104,19 +105,14 @@ def _outcome(asked: GenerationOutcome) -> RunOutcome:
 
 def compare(
     cells: Sequence[SystemCell],
-    encoder: str,
-    data_root: str | None,
     on_cell: Callable[[int, str], None],
     on_progress: Progress | None = None,
 ) -> list[CarriedOut]:
-    """Carry out every cell and measure its explanations; what fails is told and kept, and the rest goes on.
+    """Carry out every cell; what fails is told and kept, and the rest goes on.
 
     Parameters
     ----------
     cells : sequence of SystemCell
-    encoder : str
-        For BERTScore; '' leaves it out.
-    data_root : str, optional
     on_cell : callable
         Called with number and state after each cell.
     on_progress : callable, optional
@@ -124,19 +120,75 @@ def compare(
     done = []
     for number, cell in enumerate(cells, start=1):
         end: Any = attempt(lambda cell=cell: carry_out(cell, on_progress))  # type: ignore[misc]
-        measured: Any = None
-        if not isinstance(end, Failure) and _explains(cell):
-            measured = attempt(lambda folder=end.folder: measure_run(folder, encoder, data_root=data_root))  # type: ignore[misc]
         state = f"failed: {end}" if isinstance(end, Failure) else "was complete" if end.was_complete else "done"
-        if isinstance(measured, Failure):
-            state += f"; its explanations were not measured: {measured}"
         on_cell(number, f"{cell.data}, {cell.name}: {state}")
-        done.append(CarriedOut(cell, end, measured))
+        done.append(CarriedOut(cell, end))
     return done
+
+
+def measure(
+    done: Sequence[CarriedOut],
+    encoder: str,
+    data_root: str | None,
+    on_cell: Callable[[int, str], None],
+    attribute: Callable[[Path, Path], Attributed] | None = None,
+    classifier: str = "",
+) -> list[CarriedOut]:
+    """Measure the explanations of all systems that give any.
+
+    Parameters
+    ----------
+    done : sequence of CarriedOut
+    encoder : str
+        For BERTScore; '' leaves it out.
+    data_root : str, optional
+    on_cell : callable
+        Called with number and state after each system with explanations.
+    attribute : callable, optional
+        Given the folder of the explanations and that of a classifier, returns what this looked at.
+    classifier : str
+        The system that is meant where a language model decided by itself; a classifier whose labels are explained, and
+        one with an explanation head, are attributed themselves.
+    """
+    measured = []
+    for number, item in enumerate(done, start=1):
+        if not (isinstance(item.end, RunOutcome) and _explains(item.cell)):
+            measured.append(item)
+            continue
+        state = "explanations measured"
+        attributed: Any = None
+        looked = _classifier_of(item, done, classifier) if attribute is not None else None
+        if attribute is not None and looked is not None:
+            attributed = attempt(lambda own=item.end.folder, other=looked: attribute(own, other))  # type: ignore[misc]
+            if isinstance(attributed, Failure):
+                state += f", not held against attributions: {attributed}"
+                attributed = None
+        found: Any = attempt(
+            lambda own=item.end.folder, given=attributed: measure_run(  # type: ignore[misc]
+                own, encoder, attributions=given, data_root=data_root
+            )
+        )
+        if isinstance(found, Failure):
+            state = f"explanations not measured: {found}"
+        on_cell(number, f"{item.cell.data}, {item.cell.name}: {state}")
+        measured.append(replace(item, explanations=found))
+    return measured
 
 
 def _explains(cell: SystemCell) -> bool:
     return cell.joint is not None or (cell.prompt is not None and cell.prompt.explain)
+
+
+def _classifier_of(item: CarriedOut, done: Sequence[CarriedOut], classifier: str) -> Path | None:
+    """Return the folder of the classifier whose attributions an explanation is held against, if it has run."""
+    if item.cell.joint is not None and isinstance(item.end, RunOutcome):
+        return item.end.folder
+    for other in done:
+        wanted = other.cell.train == item.cell.labels if item.cell.labels else other.cell.name == classifier
+        same_rows = other.cell.train is not None and other.cell.data == item.cell.data
+        if same_rows and wanted and isinstance(other.end, RunOutcome):
+            return other.end.folder
+    return None
 
 
 def comparison_records(done: Sequence[CarriedOut], seed: int) -> tuple[SuiteRecords, list[SystemMeasures]]:

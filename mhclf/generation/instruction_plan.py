@@ -11,6 +11,7 @@ from mhclf.config.training import OptimConfig
 from mhclf.errors import RunError
 from mhclf.generation.instructions import InstructionBatch
 from mhclf.losses.objective import LossParts
+from mhclf.models.dropout import dropout_on
 from mhclf.training.plan import batch_seed, decayed_or_not, warm_up_and_decay
 
 
@@ -71,7 +72,8 @@ class InstructionPlan(lightning.LightningModule):
     def training_step(self, batch: InstructionBatch, batch_idx: int) -> dict[str, Any]:
         """One batch; dropout depends on the seed and the step only, so that a resumed run equals an unbroken one."""
         torch.manual_seed(batch_seed(self.seed, self.global_step, batch_idx % self.trainer.accumulate_grad_batches))
-        loss = self.loss(batch)
+        with dropout_on(self.device):
+            loss = self.loss(batch)
         if not torch.isfinite(loss):
             raise RunError(f"The loss is not finite at step {self.global_step}. Lower --optim.lr.")
         return {"loss": loss, "parts": LossParts(loss.detach(), loss.detach(), None, 0.0), "posts": len(batch.ids)}

@@ -1,7 +1,7 @@
 """Measuring the explanations of a finished run, beside two that need no model."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from mhclf.data.subsets import limit_rows
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.added_measures import (
+    Attributed,
     add_attributions,
     add_bert_scores,
     add_consistencies,
@@ -48,7 +49,7 @@ def measure_run(
     folder: Path,
     encoder: str = "minilm",
     likelihood: str = "",
-    attributions: Path | None = None,
+    attributions: Attributed | None = None,
     data_root: str | None = None,
 ) -> Measured:
     """Measure the explanations of a prompting or a joint run.
@@ -63,8 +64,8 @@ def measure_run(
         For BERTScore; '' leaves it out.
     likelihood : str
         Language model for the likelihood of explanations given their posts; '' leaves it out.
-    attributions : Path, optional
-        Run folder of a classifier with `attributions.parquet`: whether the text cites what the classifier looked at.
+    attributions : Attributed, optional
+        What a classifier looked at: whether the text cites it. From `read_attributed`, or `explain.generated`.
     data_root : str, optional
 
     Raises
@@ -115,6 +116,44 @@ def measure_run(
         # The report of a joint run shows these numbers, too.
         write_report(folder, dict(zip(table.frame["id"], table.texts, strict=True)))
     return measured
+
+
+@dataclass(frozen=True)
+class ExplainedRows:
+    """The rows of a run that have an explanation: what an attribution of the same decisions needs.
+
+    Attributes
+    ----------
+    ids, texts : list of str
+    contexts : list of str, or None
+    labels : list of str or None
+        The decided label of each; None where it was not read.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    contexts: list[str] | None
+    labels: list[str | None]
+
+
+def explained_rows(folder: Path, data_root: str | None) -> ExplainedRows:
+    """Return the rows that a run explained, in the order of its file.
+
+    Raises
+    ------
+    RunError, ConfigError
+        As `measure_run`; a ConfigError where posts have several labels.
+    """
+    split, table = read_table_of(folder, data_root)
+    part = table.part(split)
+    if part.targets.ndim == 2:
+        raise ConfigError(f"attributions: posts of {part.config.name} have several labels. Leave them out.")
+    found, decided = _generated(folder, part)
+    places = {str(identifier): row for row, identifier in enumerate(part.frame["id"])}
+    rows = [places[str(identifier)] for identifier in found.ids]
+    contexts = None if part.contexts is None else [part.contexts[row] for row in rows]
+    labels = [part.labels[number] if number >= 0 else None for number in decided.tolist()]
+    return ExplainedRows([str(one) for one in found.ids], found.posts, contexts, labels)
 
 
 def read_table_of(folder: Path, data_root: str | None) -> tuple[str, PostTable]:

@@ -17,10 +17,10 @@ SYSTEM_ENCODER = "as named"
 
 _LOWER = ("invented_quote_share", "no_explanation")
 _SHOWN = (
-    "rougeL", "chrf", "bertscore_f1", "consistency", "cited_token_f1", "grounded_share", "invented_quote_share",
-    "no_explanation", "words",
+    "rougeL", "chrf", "bertscore_f1", "consistency", "cited_token_f1", "classifier_cited_auprc", "grounded_share",
+    "invented_quote_share", "no_explanation", "words",
 )  # fmt: skip
-_COMPARED = ("rougeL", "chrf", "bertscore_f1", "consistency", "cited_token_f1")
+_COMPARED = ("rougeL", "chrf", "bertscore_f1", "consistency", "cited_token_f1", "classifier_cited_auprc")
 
 
 @dataclass(frozen=True)

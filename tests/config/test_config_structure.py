@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from mhclf.config import ColumnsConfig, DatasetConfig, LabelName, RationaleConfig, RunConfig, SplitsConfig
 from mhclf.config.dataset import PromptConfig, RiskConfig
+from mhclf.config.instruction import InstructionConfig
+from mhclf.config.joint import JointConfig
 from mhclf.config.run import (
     AuditConfig,
     BatchConfig,
@@ -37,6 +39,7 @@ class Outer:
     kind: Literal["one", "two"] = "one"
     on: bool = True
     inner: Inner = Inner(1)
+    second: Inner | None = None
     names: tuple[str | LabelName, ...] = ()
     words: dict[str, str] = field(default_factory=dict)
     limit: int | None = None
@@ -96,11 +99,11 @@ def test_every_kind_of_value_is_converted():
     ("mapping", "message"),
     [
         ({"nam": 1}, "set.yaml: unknown key 'nam'. Did you mean 'name'? Known keys: "
-         "name, kind, on, inner, names, words, limit, files, anything."),
+         "name, kind, on, inner, second, names, words, limit, files, anything."),
         ({"zzz": 1}, "set.yaml: unknown key 'zzz'. Known keys: "
-         "name, kind, on, inner, names, words, limit, files, anything."),
+         "name, kind, on, inner, second, names, words, limit, files, anything."),
         ({"inner": {"siz": 3}}, "set.yaml: inner: unknown key 'siz'. Did you mean 'size'? Known keys: size, share."),
-        ({"inner": {}}, "set.yaml: inner: the key 'size' is missing. Add a line 'size: ...'."),
+        ({"second": {}}, "set.yaml: second: the key 'size' is missing. Add a line 'size: ...'."),
         ({"inner": 3}, "set.yaml: inner: is '3' (int), expected a mapping with the keys of Inner."),
         ({"inner": None}, "set.yaml: inner: is empty, expected a mapping with the keys of Inner."),
         ({"inner": {"size": 1.0}}, "set.yaml: inner: size: is '1.0' (float), expected a whole number."),
@@ -343,3 +346,16 @@ def test_configuration_is_free_of_torch():
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_nested_mapping_lies_over_the_default_of_its_field():
+    """What a command line leaves out keeps the default that stands there, not that of the nested class."""
+    tuned = from_mapping(InstructionConfig, {"trainer": {"threads": 1}}, "tune")
+    plain = InstructionConfig()
+    assert (plain.trainer.epochs, plain.trainer.accumulate) != (TrainerConfig().epochs, TrainerConfig().accumulate)
+    assert tuned == replace(plain, trainer=replace(plain.trainer, threads=1))
+    joint = from_mapping(JointConfig, {"explanation": {"lora": {"alpha": 32}}}, "joint")
+    assert (joint.explanation.lora.alpha, joint.explanation.lora.rank) == (32, JointConfig().explanation.lora.rank)
+    assert JointConfig().explanation.lora.rank > 0
+    with pytest.raises(ConfigError, match="trainer: unknown key 'thread'. Did you mean 'threads'?"):
+        from_mapping(InstructionConfig, {"trainer": {"thread": 1}}, "tune")

@@ -10,16 +10,20 @@ import pytest
 from generation_support import build_decoder_folder
 from support import write_tiny_dataset
 
+from explain.generated import attribute_explained
 from mhclf.config.comparison import ComparisonConfig, SystemCell, comparison_cells
 from mhclf.config.generation import GenerationConfig, LabelsConfig
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.structure import from_mapping
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError
-from mhclf.generation.comparison import CarriedOut, carry_out, compare, comparison_records
+from mhclf.generation.added_measures import Attributed
+from mhclf.generation.comparison import CarriedOut, carry_out, compare, comparison_records, measure
 from mhclf.generation.majority import MajorityBackend
+from mhclf.generation.measuring import Measured
 from mhclf.results.generated import SYSTEM_ENCODER
 from mhclf.results.suite_lines import suite_lines
+from mhclf.training.run import RunOutcome
 
 RECIPES = Path(__file__).resolve().parents[2] / "experiments" / "recipes"
 
@@ -62,7 +66,8 @@ def compared(
 ) -> tuple[list[SystemCell], list[CarriedOut], list[str]]:
     cells = comparison_cells(comparison, RECIPES, {"out": str(tmp_path_factory.mktemp("runs"))})
     told: list[str] = []
-    return cells, compare(cells, "", None, lambda number, state: told.append(state)), told
+    done = compare(cells, lambda number, state: told.append(state))
+    return cells, measure(done, "", None, lambda number, state: None), told
 
 
 def test_systems_run_and_what_fails_is_told(comparison: ComparisonConfig, compared: Any) -> None:
@@ -76,7 +81,8 @@ def test_systems_run_and_what_fails_is_told(comparison: ComparisonConfig, compar
     explained = [item.cell.name for item in done if item.explanations is not None]
     assert explained == ["asked", "classifier, explained", "with a head"]
     again: list[str] = []
-    records = comparison_records(compare(cells, "", None, lambda number, state: again.append(state)), 1)
+    repeated = compare(cells, lambda number, state: again.append(state))
+    records = comparison_records(measure(repeated, "", None, lambda number, state: None), 1)
     assert sum(state.endswith(": was complete") for state in again) == 7
     assert records == comparison_records(done, 1)
 
@@ -149,3 +155,32 @@ def test_several_labels_have_no_majority(tiny_multilabel: Path) -> None:
 
 def plain(config: GenerationConfig) -> GenerationConfig:
     return replace(config, labels=LabelsConfig())
+
+
+def test_explanations_are_held_against_the_classifier_that_is_meant(compared: Any) -> None:
+    """A classifier that is explained, or explains itself, is its own; a language model's text meets the named one."""
+    done = compared[1]
+    folder = {item.cell.name: item.end.folder for item in done if isinstance(item.end, RunOutcome)}
+    asked: list[tuple[Path, Path]] = []
+
+    def attribute(own: Path, classifier: Path) -> Attributed:
+        asked.append((own, classifier))
+        return attribute_explained(own, classifier, "saliency")
+
+    measured = measure(done, "", None, lambda number, state: None, attribute, "classifier")
+    assert asked == [
+        (folder["asked"], folder["classifier"]),
+        (folder["classifier, explained"], folder["classifier"]),
+        (folder["with a head"], folder["with a head"]),
+    ]
+    for item in measured:
+        if isinstance(item.explanations, Measured):
+            metrics = {one.metric for one in item.explanations.measures}
+            assert "classifier_cited_auprc" in metrics
+            assert any(note.startswith("Attributions: saliency of ") for note in item.explanations.notes)
+    # Asked again, what was attributed is read.
+    kept = sorted((folder["classifier"] / "attributions").glob("saliency-*.npz"))
+    before = [file.stat().st_mtime_ns for file in kept]
+    attribute(folder["asked"], folder["classifier"])
+    assert [file.stat().st_mtime_ns for file in kept] == before
+    assert len(kept) == 2

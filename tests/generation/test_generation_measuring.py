@@ -13,6 +13,7 @@ from generation_support import ScriptedBackend
 from mhclf.config.generation import GenerationConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
+from mhclf.generation.added_measures import read_attributed
 from mhclf.generation.measured_run import Measured, measure_run, read_table_of
 from mhclf.generation.measuring import cited_words, common_explanations, first_sentence
 from mhclf.generation.requests import Choose, Request
@@ -87,10 +88,13 @@ def test_what_a_classifier_looked_at_is_compared(explained: Path, tmp_path: Path
         for scores in [[1.0 if place < 5 else 0.0 for place in range(len(words(text)))]]
     ]
     pd.DataFrame(rows).to_parquet(tmp_path / "attributions.parquet")
-    measured = measure_run(explained, encoder="", attributions=tmp_path)
+    measured = measure_run(explained, encoder="", attributions=read_attributed(tmp_path))
     assert value(measured, "classifier_cited_auprc") > value(measured, "classifier_cited_share")
     with pytest.raises(ConfigError, match=r"holds no attributions\.parquet"):
-        measure_run(explained, encoder="", attributions=tmp_path / "none")
+        read_attributed(tmp_path / "none")
+    pd.DataFrame(rows * 2).to_parquet(tmp_path / "attributions.parquet")
+    with pytest.raises(ConfigError, match="explains several labels a post"):
+        read_attributed(tmp_path)
 
 
 def test_three_signs_in_a_row_are_no_citation_in_chinese() -> None:
