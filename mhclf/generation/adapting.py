@@ -21,7 +21,7 @@ def need_peft() -> None:
 
 
 def with_adapters(model: Any, config: LoraConfig) -> Any:
-    """Return a causal model with adapters; only these learn.
+    """Return a causal model with adapters, to be trained under autocast or in fp32; only the adapters learn.
 
     Raises
     ------
@@ -32,6 +32,7 @@ def with_adapters(model: Any, config: LoraConfig) -> Any:
     """
     need_peft()
     import peft
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
     targets = "all-linear" if config.targets == ("all-linear",) else list(config.targets)
     settings = peft.LoraConfig(
@@ -42,9 +43,15 @@ def with_adapters(model: Any, config: LoraConfig) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        return peft.get_peft_model(model, settings)
+        adapted = peft.get_peft_model(model, settings)
     except ValueError as error:
         raise ConfigError(f"lora: targets: no layer's name ends in {', '.join(config.targets)}.") from error
+    for layer in adapted.modules():
+        if isinstance(layer, BaseTunerLayer):
+            # Autocast gives every product its type: casting to fp32 before it and back took a sixth of a step (SmolLM2,
+            # 4 x 240 tokens, bf16 on one core: 7.8 s with, 6.5 s without).
+            layer.cast_input_dtype_enabled = False
+    return adapted
 
 
 def save_adapters(model: Any, base: str, folder: Path) -> None:

@@ -335,7 +335,7 @@ def test_a_data_set_survives_yaml(tmp_path, config):
 def test_the_mapping_is_plain(tmp_path):
     mapping = to_mapping(Outer(name="x", names=("a", LabelName("1", "b")), anything={1: (2, 3)}))
     assert mapping == {
-        "name": "x", "kind": "one", "on": True, "inner": {"size": 1, "share": 0.5},
+        "name": "x", "kind": "one", "on": True, "inner": {"size": 1, "share": 0.5}, "second": None,
         "names": ["a", {"raw": "1", "name": "b"}], "words": {}, "limit": None, "files": "",
         "anything": {"1": [2, 3]},
     }  # fmt: skip
