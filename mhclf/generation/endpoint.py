@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -154,7 +155,7 @@ class EndpointBackend:
                 f"{address}: refused the request (status {reply.status_code}). Check --endpoint.url, --endpoint.model "
                 f"and the key in ${self.config.key_variable}."
             )
-        return _read(body, chat)
+        return _without_opening(_read(body, chat), request.opening)
 
 
 def _whole(reply: requests.Response, seconds: float) -> bytes:
@@ -185,6 +186,14 @@ def _read(body: bytes, chat: bool) -> Said:
         raise _Again("an answer without text")
     # JSON may hold half of a character, which no file takes.
     return Said(text.encode("utf-8", errors="replace").decode("utf-8"), finished, tokens)
+
+
+def _without_opening(said: Said, opening: str) -> Said:
+    """Return an answer without the opening that it was to go on from: some servers begin anew and repeat it."""
+    text, words = said.text.lstrip(), opening.strip()
+    if not words or not text.casefold().startswith(words.casefold()):
+        return said
+    return replace(said, text=text[len(words) :])
 
 
 def _retry_after(reply: requests.Response) -> float:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -220,3 +221,19 @@ def test_posts_are_cut_behind_a_word(serve: Any) -> None:
     assert own.shorten("one two three four", 2) == "one two"
     assert own.shorten("short", 2) == "short"
     assert own.shorten("我今天很难过", 3) == "我今天"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (" the post says so", " the post says so"),
+        ("Yes. Reasoning: the post says so", " the post says so"),
+        ("\n yes. reasoning: because", " because"),
+        ("Yes, it is. Reasoning: because", "Yes, it is. Reasoning: because"),
+    ],
+)
+def test_an_opening_that_a_server_repeats_is_no_part_of_the_answer(serve: Any, said: str, kept: str) -> None:
+    server = serve(lambda number, content: (200, chat(said)))
+    found = dict(backend(server).answer([replace(ASK, opening="Yes. Reasoning:")]))
+    assert found[0].text == kept
+    assert server.seen[0]["messages"][-1] == {"role": "assistant", "content": "Yes. Reasoning:"}

@@ -1,6 +1,7 @@
 """Instruction tuning: tokens and weights, the loss, stages, resuming, and what the tuned model answers."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from mhclf.data.load import load_table
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.generation import tuning
+from mhclf.generation.adapting import with_adapters
 from mhclf.generation.decoders import load_decoder
 from mhclf.generation.instruction_plan import InstructionPlan, response_loss
 from mhclf.generation.instructions import Instruction, TokenisedInstructions, instructions_of
@@ -326,3 +328,19 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path, tiny_dataset: Path
     encoding = build_decoder_folder(tmp_path / "tiny-t5", encodes=True)
     with pytest.raises(ConfigError, match="is no causal model"):
         tune(settings(tiny_dataset, encoding, tmp_path))
+
+
+def test_adapters_learn_under_autocast_on_a_bf16_model(model_folder: Path) -> None:
+    """Without peft's casts: autocast gives each product its type, and gradients arrive in fp32."""
+    torch.manual_seed(0)
+    decoder = load_decoder(str(model_folder), torch.bfloat16)
+    model = with_adapters(decoder.model.train(), replace(InstructionConfig().lora, rank=2))
+    ids = torch.arange(5, 25).reshape(2, 10)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
+    learning = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    assert {one.dtype for one in learning.values()} == {torch.float32}
+    grown = [float(one.grad.abs().sum()) for name, one in learning.items() if "lora_B" in name]
+    assert len(grown) > 4
+    assert all(math.isfinite(value) and value > 0 for value in grown)
