@@ -60,6 +60,10 @@ BY_RESERVATION = "_by_reservation"
 _PER_LABEL = ("f1", "precision", "recall", "mcc", "false_negative_rate")
 
 
+UNPARSED = "unparsed"
+"""Share of answers that were not read: it stands beside scores, and is none that `scores` gives."""
+
+
 def higher_is_better(metric: str) -> bool:
     """Whether more is better; ``f1/<label>`` and the like count as `f1`, an ending (`..._tuned_thresholds`) as nothing.
 
@@ -68,6 +72,8 @@ def higher_is_better(metric: str) -> bool:
     base, slash, _ = metric.partition("/")
     name = base if slash and base in _PER_LABEL else metric
     name = name.removesuffix(TEMPERATURE_SCALED).removesuffix(TUNED_THRESHOLDS).removesuffix(BY_RESERVATION)
+    if name == UNPARSED:
+        return False
     return HIGHER_IS_BETTER[choose(name, tuple(HIGHER_IS_BETTER), "metric")]
 
 

@@ -12,13 +12,12 @@ import pandas as pd
 from mhclf.data.spans import count_words
 from mhclf.data.table import PostTable
 from mhclf.evaluation import classification_intervals, higher_is_better, scores
+from mhclf.evaluation.classification import UNPARSED
 from mhclf.evaluation.validation import NO_ANSWER
 from mhclf.generation.deciding import Decision, Floats
 from mhclf.generation.questions import Question
 from mhclf.results.records import ResultRecord
 from mhclf.training.outcome import risk_of
-
-UNPARSED = "unparsed"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from mhclf.config.suite import PlannedCell
 from mhclf.data.load import load_table
 from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
+from mhclf.evaluation.classification import UNPARSED
 from mhclf.generation.added_measures import Attributed
-from mhclf.generation.answers import UNPARSED
 from mhclf.generation.asking import Progress
 from mhclf.generation.joint import run_joint
 from mhclf.generation.keeping_out import sets_kept_out
