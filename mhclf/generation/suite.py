@@ -102,7 +102,9 @@ def write_tables(folder: Path, suite: GenerationSuiteConfig, records: Sequence[R
         *(to_markdown(table).rstrip("\n") for table in tables),
         f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.",
     ]
-    write_text(folder / f"{suite.name}.tex", "\n".join(to_latex(table) for table in tables))
+    write_text(
+        folder / f"{suite.name}.tex", "\n".join([r"% \usepackage{booktabs}", *(to_latex(table) for table in tables)])
+    )
     write_text(
         folder / f"{suite.name}.csv",
         "\n".join(f"{guard_formula(plain(table.title))}\n{to_csv(table)}" for table in tables),

@@ -15,6 +15,7 @@ from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, t
 SYSTEM_ENCODER = "as named"
 """Stands in label records for the encoder: systems of a comparison are tested against each other, whatever they are."""
 
+_PACKAGES = r"% \usepackage{booktabs,graphicx}"
 _LOWER = ("invented_quote_share", "no_explanation")
 _SHOWN = (
     "rougeL", "chrf", "bertscore_f1", "consistency", "cited_token_f1", "classifier_cited_auprc", "grounded_share",
@@ -168,6 +169,6 @@ def write_measures_tables(
     stem = f"{name}_explanations"
     return [
         write_text(folder / f"{stem}.md", "\n\n".join(page) + "\n"),
-        write_text(folder / f"{stem}.tex", "\n".join(to_latex(table, fit=True) for table in tables)),
+        write_text(folder / f"{stem}.tex", "\n".join([_PACKAGES, *(to_latex(table, fit=True) for table in tables)])),
         write_text(folder / f"{stem}.csv", "\n".join(f"{guard_formula(plain(t.title))}\n{to_csv(t)}" for t in tables)),
     ]
