@@ -1,5 +1,6 @@
 """What a classifier looked at in the posts that a language model explained: to hold what the text cites against it."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from explain.methods import attribute, check_method
 from mhclf.data.manifest import content_hash
 from mhclf.generation.added_measures import Attributed
 from mhclf.generation.measured_run import explained_rows
+from mhclf.results.files import write_bytes
 from mhclf.training.saved import load_run
 
 
@@ -45,6 +47,7 @@ def attribute_explained(folder: Path, classifier: Path, method: str, data_root: 
     else:
         named = attribute(load_run(classifier), rows.texts, method, rows.labels, contexts=rows.contexts)
         scores = [np.asarray(one.scores, dtype=np.float64) for one in named]
-        kept.parent.mkdir(exist_ok=True)
-        np.savez(kept, **{f"row{number}": one for number, one in enumerate(scores)})
+        packed = BytesIO()
+        np.savez(packed, **{f"row{number}": one for number, one in enumerate(scores)})
+        write_bytes(kept, packed.getvalue())
     return Attributed(classifier.name, method, dict(zip(rows.ids, scores, strict=True)))

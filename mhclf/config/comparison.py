@@ -9,7 +9,7 @@ from mhclf.config.generation import GenerationConfig
 from mhclf.config.instruction import InstructionConfig
 from mhclf.config.joint import JointConfig
 from mhclf.config.run import RunConfig, short_name
-from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.structure import find_yaml, from_mapping, read_yaml
 from mhclf.config.suite import SuiteConfig
 from mhclf.config.suite_grid import GridConfig
 from mhclf.errors import ConfigError
@@ -174,10 +174,7 @@ def read_comparison(folder: Path, name: str) -> ComparisonConfig:
     ConfigError
         If there is none, or its content is wrong.
     """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.yaml"))
-        raise ConfigError(f"comparison: '{name}' is none.{nearest(name, known)} Known: {', '.join(known)}.")
+    path = find_yaml(folder, name, "comparison")
     return from_mapping(ComparisonConfig, read_yaml(path), str(path))
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from mhclf.config.command_line import layered
 from mhclf.config.generation import GenerationConfig
-from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.structure import find_yaml, from_mapping, read_yaml
 from mhclf.errors import ConfigError
-from mhclf.registry import nearest
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,7 @@ def read_generation_suite(folder: Path, name: str) -> GenerationSuiteConfig:
     ConfigError
         If there is none, or its content is wrong.
     """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.yaml"))
-        raise ConfigError(f"suite: '{name}' is none.{nearest(name, known)} Known: {', '.join(known)}.")
+    path = find_yaml(folder, name, "suite")
     return from_mapping(GenerationSuiteConfig, read_yaml(path), str(path))
 
 

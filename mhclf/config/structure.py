@@ -93,6 +93,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def find_yaml(folder: Path, name: str, what: str) -> Path:
+    """Return the path of the YAML called `name` in a folder.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; begins with `what` and lists what exists.
+    """
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"{what}: '{name}' is none.{nearest(name, known)} Known: {', '.join(known)}.")
+    return folder / f"{name}.yaml"
+
+
 def write_yaml(mapping: Mapping[str, Any]) -> str:
     """Return `mapping` as YAML text in its own key order."""
     return yaml.dump(dict(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

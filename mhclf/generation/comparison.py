@@ -119,7 +119,7 @@ def compare(
     """
     done = []
     for number, cell in enumerate(cells, start=1):
-        end: Any = attempt(lambda cell=cell: carry_out(cell, on_progress))  # type: ignore[misc]
+        end = attempt(carry_out, cell, on_progress)
         state = f"failed: {end}" if isinstance(end, Failure) else "was complete" if end.was_complete else "done"
         on_cell(number, f"{cell.data}, {cell.name}: {state}")
         done.append(CarriedOut(cell, end))
@@ -159,15 +159,11 @@ def measure(
         attributed: Any = None
         looked = _classifier_of(item, done, classifier) if attribute is not None else None
         if attribute is not None and looked is not None:
-            attributed = attempt(lambda own=item.end.folder, other=looked: attribute(own, other))  # type: ignore[misc]
+            attributed = attempt(attribute, item.end.folder, looked)
             if isinstance(attributed, Failure):
                 state += f", not held against attributions: {attributed}"
                 attributed = None
-        found: Any = attempt(
-            lambda own=item.end.folder, given=attributed: measure_run(  # type: ignore[misc]
-                own, encoder, attributions=given, data_root=data_root
-            )
-        )
+        found = attempt(measure_run, item.end.folder, encoder, attributions=attributed, data_root=data_root)
         if isinstance(found, Failure):
             state = f"explanations not measured: {found}"
         on_cell(number, f"{item.cell.data}, {item.cell.name}: {state}")
@@ -219,7 +215,7 @@ def comparison_records(done: Sequence[CarriedOut], seed: int) -> tuple[SuiteReco
 
 def _records_of(item: CarriedOut, seed: int) -> SuiteRecords:
     planned = PlannedCell(RunConfig(data=item.cell.data, encoder=SYSTEM_ENCODER, seed=seed), item.cell.name)
-    found = attempt(lambda: gather([ended_cell(planned, item.end)]))
+    found = attempt(gather, [ended_cell(planned, item.end)])
     if isinstance(found, Failure):
         found = gather([ended_cell(planned, found)])
     # What stands in a row is named by the row: tests between rows are between systems, whatever model each has.

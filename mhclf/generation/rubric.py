@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.structure import find_yaml, from_mapping, read_yaml
 from mhclf.errors import ConfigError
-from mhclf.registry import nearest
 
 FOLDER = Path(__file__).resolve().parent / "rubrics"
 LONGEST_SCALE = 11
@@ -109,10 +108,7 @@ def read_rubric(name: str, language: str) -> Rubric:
     """
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
-        if name not in rubric_names():
-            known = rubric_names()
-            raise ConfigError(f"rubric: '{name}' is none.{nearest(name, known)} Known: {', '.join(known)}.")
-        path = FOLDER / f"{name}.yaml"
+        path = find_yaml(FOLDER, name, "rubric")
     content = read_yaml(path)
     try:
         rubric = from_mapping(Rubric, content, str(path))

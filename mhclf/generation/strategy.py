@@ -8,7 +8,7 @@ import jinja2
 import jinja2.meta
 import jinja2.sandbox
 
-from mhclf.config.structure import from_mapping, read_yaml
+from mhclf.config.structure import find_yaml, from_mapping, read_yaml
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
 
@@ -128,10 +128,7 @@ def read_strategy(name: str) -> Strategy:
     """
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
-        if name not in strategy_names():
-            known = strategy_names()
-            raise ConfigError(f"strategy: '{name}' is none.{nearest(name, known)} Known: {', '.join(known)}.")
-        path = FOLDER / f"{name}.yaml"
+        path = find_yaml(FOLDER, name, "strategy")
     content = read_yaml(path)
     try:
         return from_mapping(Strategy, content, str(path))

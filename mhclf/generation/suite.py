@@ -4,16 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mhclf.config.generation import GenerationConfig
 from mhclf.config.generation_suite import GenerationSuiteConfig
 from mhclf.generation.asking import Progress
 from mhclf.generation.run import run_prompts
-from mhclf.results.escape import guard_formula, plain
-from mhclf.results.files import write_text
 from mhclf.results.records import ResultRecord, write_records
-from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, to_csv, to_latex, to_markdown
+from mhclf.results.table_files import write_table_files
+from mhclf.results.tables import Cell, Column, Strong, Table, format_interval
 from mhclf.training.failure import Failure, attempt
 
 logger = logging.getLogger(__name__)
@@ -42,7 +40,7 @@ def ask_suite(
     failed = []
     for number, (row, config) in enumerate(cells, start=1):
         name = f"{config.data}, {row}"
-        end: Any = attempt(lambda config=config: run_prompts(config, on_progress=on_progress))  # type: ignore[misc]
+        end = attempt(run_prompts, config, on_progress=on_progress)
         if isinstance(end, Failure):
             failed.append(f"{name}: {end}")
             on_cell(number, f"{name}: failed: {end}")
@@ -93,20 +91,9 @@ def _best(records: Sequence[ResultRecord], metric: str) -> float | None:
 
 def write_tables(folder: Path, suite: GenerationSuiteConfig, records: Sequence[ResultRecord], command: str) -> Path:
     """Write the suite's tables as Markdown, LaTeX and CSV; returns the Markdown file."""
-    tables = suite_tables(suite, records)
-    lines = [
-        f"# {suite.title or suite.name}",
-        *suite.notes,
+    reading = (
         "95 % bootstrap intervals over posts (groups). Unparsed: share of answers that name no label; they count as "
-        "wrong. Bold marks the best value, not significance.",
-        *(to_markdown(table).rstrip("\n") for table in tables),
-        f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.",
-    ]
-    write_text(
-        folder / f"{suite.name}.tex", "\n".join([r"% \usepackage{booktabs}", *(to_latex(table) for table in tables)])
+        "wrong. Bold marks the best value, not significance."
     )
-    write_text(
-        folder / f"{suite.name}.csv",
-        "\n".join(f"{guard_formula(plain(table.title))}\n{to_csv(table)}" for table in tables),
-    )
-    return write_text(folder / f"{suite.name}.md", "\n\n".join(lines) + "\n")
+    title, tables = suite.title or suite.name, suite_tables(suite, records)
+    return write_table_files(folder / suite.name, title, [*suite.notes, reading], tables, command)[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mhclf.generation.measuring import Measured
+from mhclf.results.explained import makers_table
 from mhclf.results.records import ResultRecord
 from mhclf.results.tables import Column, Table, format_interval
 
@@ -55,16 +56,5 @@ def answer_table(frame: pd.DataFrame) -> Table:
 
 def explanation_table(measured: Measured) -> Table:
     """Return the measures of explanations, metrics down and makers across."""
-    sources = list(dict.fromkeys(measure.source for measure in measured.measures))
-    found = {(measure.source, measure.metric): measure for measure in measured.measures}
-    rows = []
-    for metric in dict.fromkeys(measure.metric for measure in measured.measures):
-        cells = []
-        for source in sources:
-            own = found.get((source, metric))
-            cells.append(None if own is None else format_interval(own.value, own.low, own.high))
-        counts = sorted({found[source, metric].n for source in sources if (source, metric) in found})
-        rows.append((metric, *cells, "-".join(map(str, dict.fromkeys((counts[0], counts[-1]))))))
-    columns = (Column("metric"), *(Column(source, "right") for source in sources), Column("n", "right"))
     notes = ("95 % bootstrap interval over posts (groups)", *measured.notes)
-    return Table(f"Explanations of {measured.folder.name}", columns, tuple(rows), notes)
+    return makers_table(f"Explanations of {measured.folder.name}", measured.measures, notes)

@@ -1,11 +1,12 @@
 """The explanations of a run that writes some, for its report: how many, and their measures; numbers without text."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mhclf.errors import DataError
-from mhclf.results.tables import Column, Table, format_interval
+from mhclf.results.tables import Cell, Column, Table, format_interval
 
 GENERATIONS, MEASURES = "generations.jsonl", "explanations.jsonl"
 GENERATED, FIRST_SENTENCE, COMMON = "generated", "first sentence of the post", "most common explanation"
@@ -62,7 +63,7 @@ def measures_table(folder: Path) -> Table | None:
     path = folder / MEASURES
     if not path.is_file():
         return None
-    found = {}
+    measures = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             content = json.loads(line)
@@ -70,14 +71,20 @@ def measures_table(folder: Path) -> Table | None:
             content = None
         if not isinstance(content, dict) or set(content) != _KEYS:
             raise DataError(f"{path}, line {number}: is damaged. Measure again with generate.py eval.")
-        found[content["source"], content["metric"]] = content
-    sources = tuple(dict.fromkeys(source for source, _ in found))
-    rows = []
-    for metric in dict.fromkeys(metric for _, metric in found):
+        measures.append(Measure(**content))
+    notes = ("95 % bootstrap interval over posts (groups). What a baseline reaches needs no model.",)
+    return makers_table("Measures of the explanations", measures, notes)
+
+
+def makers_table(title: str, measures: Sequence[Measure], notes: tuple[str, ...]) -> Table:
+    """Return measures of explanations, metrics down and their makers across."""
+    found = {(measure.source, measure.metric): measure for measure in measures}
+    sources = tuple(dict.fromkeys(measure.source for measure in measures))
+    rows: list[tuple[Cell, ...]] = []
+    for metric in dict.fromkeys(measure.metric for measure in measures):
         own = [found.get((source, metric)) for source in sources]
-        cells = [None if item is None else format_interval(item["value"], item["low"], item["high"]) for item in own]
-        counts = sorted({item["n"] for item in own if item is not None})
+        cells = [None if item is None else format_interval(item.value, item.low, item.high) for item in own]
+        counts = sorted({item.n for item in own if item is not None})
         rows.append((metric, *cells, "-".join(map(str, dict.fromkeys((counts[0], counts[-1]))))))
     columns = (Column("metric"), *(Column(source, "right") for source in sources), Column("n", "right"))
-    notes = ("95 % bootstrap interval over posts (groups). What a baseline reaches needs no model.",)
-    return Table("Measures of the explanations", columns, tuple(rows), notes)
+    return Table(title, columns, tuple(rows), notes)

@@ -7,7 +7,15 @@ from typing import Any
 
 from mhclf.errors import DataError
 from mhclf.results.files import write_text
-from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, to_markdown
+from mhclf.results.tables import (
+    Cell,
+    Column,
+    Table,
+    format_interval,
+    leaves_out_zero,
+    mark_interval,
+    to_markdown,
+)
 
 Records = Mapping[str, Any]
 _KEYS = ("settings", "parts", "references", "raters", "metrics", "length_held")
@@ -159,7 +167,8 @@ def _overall(figures: Sequence[Records], part: str) -> list[Records]:
 
 
 def _finding(what: str, figures: Sequence[Records]) -> str:
-    sure = sorted(filter(_leaves_out_zero, figures), key=lambda item: -abs(item["value"]))
+    sure = [item for item in figures if leaves_out_zero(item["low"], item["high"])]
+    sure.sort(key=lambda item: -abs(item["value"]))
     shown = ", ".join(f"{item['name']} {item['value']:+.2f}" for item in sure)
     of = f"of {len(figures)} metrics"
     return f"{what}, the interval of {len(sure)} {of} leaves out 0{': ' if sure else ''}{shown}."
@@ -212,14 +221,9 @@ def explanation_markdown(records: Records, command: str) -> str:
     return "\n\n".join(piece.strip() for piece in pieces) + "\n"
 
 
-def _leaves_out_zero(figure: Records) -> bool:
-    return figure["low"] is not None and (figure["low"] > 0 or figure["high"] < 0)
-
-
 def _interval(figure: Records | None, digits: int) -> str | None:
     return None if figure is None else format_interval(figure["value"], figure["low"], figure["high"], digits)
 
 
 def _marked(figure: Records | None) -> Cell:
-    text = _interval(figure, digits=2)
-    return Strong(text) if text is not None and figure is not None and _leaves_out_zero(figure) else text
+    return None if figure is None else mark_interval(figure["value"], figure["low"], figure["high"], digits=2)

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from mhclf.config.structure import from_mapping
 from mhclf.errors import ConfigError, DataError
-from mhclf.results.escape import guard_formula, plain
 from mhclf.results.explained import COMMON, FIRST_SENTENCE, GENERATED, Measure, difference_name
 from mhclf.results.files import write_text
-from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, to_csv, to_latex, to_markdown
+from mhclf.results.table_files import write_table_files
+from mhclf.results.tables import Cell, Column, Table, format_interval, mark_interval
 
 SYSTEM_ENCODER = "as named"
 """Stands in label records for the encoder: systems of a comparison are tested against each other, whatever they are."""
 
-_PACKAGES = r"% \usepackage{booktabs,graphicx}"
 _LOWER = ("invented_quote_share", "no_explanation")
 _SHOWN = (
     "rougeL", "chrf", "bertscore_f1", "consistency", "cited_token_f1", "classifier_cited_auprc", "grounded_share",
@@ -134,10 +133,7 @@ def _interval(measure: Measure | None) -> str | None:
 
 
 def _marked(measure: Measure | None) -> Cell:
-    text = _interval(measure)
-    if measure is None or text is None or measure.low is None or measure.high is None:
-        return text
-    return Strong(text) if measure.low > 0 or measure.high < 0 else text
+    return None if measure is None else mark_interval(measure.value, measure.low, measure.high)
 
 
 def _notes(records: Sequence[SystemMeasures]) -> tuple[str, ...]:
@@ -155,20 +151,9 @@ def write_measures_tables(
     folder: Path, name: str, title: str, systems: Sequence[str], records: Sequence[SystemMeasures], command: str
 ) -> list[Path]:
     """Write `NAME_explanations.md`, `.tex` and `.csv`; returns them, the Markdown page first."""
-    tables = measures_tables(records, systems)
     reading = (
         "95 % bootstrap intervals over posts (groups) in brackets. References are said below each table: those written "
         "by a machine (silver) measure likeness to another model's text. A dash: not measured on this data set."
     )
-    page = [
-        f"# {title}: the explanations",
-        reading,
-        *(to_markdown(table).rstrip("\n") for table in tables),
-        f"Made by `{command}`; again from the committed records alone with `{command} --from-records`.",
-    ]
-    stem = f"{name}_explanations"
-    return [
-        write_text(folder / f"{stem}.md", "\n\n".join(page) + "\n"),
-        write_text(folder / f"{stem}.tex", "\n".join([_PACKAGES, *(to_latex(table, fit=True) for table in tables)])),
-        write_text(folder / f"{stem}.csv", "\n".join(f"{guard_formula(plain(t.title))}\n{to_csv(t)}" for t in tables)),
-    ]
+    tables = measures_tables(records, systems)
+    return write_table_files(folder / f"{name}_explanations", f"{title}: the explanations", [reading], tables, command)

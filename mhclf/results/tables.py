@@ -113,6 +113,17 @@ def format_interval(value: float | None, low: float | None, high: float | None, 
     return f"{text} [{format_number(ends[0], digits)}, {format_number(ends[1], digits)}]"
 
 
+def mark_interval(value: float | None, low: float | None, high: float | None, digits: int = 3) -> Cell:
+    """Return what `format_interval` does, in bold where the interval leaves out 0."""
+    text = format_interval(value, low, high, digits)
+    return Strong(text) if leaves_out_zero(low, high) and text != UNDEFINED else text
+
+
+def leaves_out_zero(low: float | None, high: float | None) -> bool:
+    """Say whether an interval has two ends on the same side of 0."""
+    return low is not None and high is not None and (low > 0 or high < 0)
+
+
 def format_mean_sd(mean: float | None, sd: float | None, digits: int = 3) -> str:
     """Return `0.712 ± 0.012`; only the mean where the sd is undefined, a dash where the mean is."""
     first, second = format_number(mean, digits), format_number(sd, digits)

@@ -134,7 +134,7 @@ def _end(worker: _Worker, cell: LocatedCell) -> RunOutcome | Failure:
         return Failure("Ended", f"the process of the cell ended with code {code} and no word. See {log}.")
     if "kind" in content:
         return Failure(content["kind"], content["message"], content["place"])
-    outcome = attempt(lambda: outcome_of(folder))
+    outcome = attempt(outcome_of, folder)
     if isinstance(outcome, Failure):
         return outcome
     return RunOutcome(outcome.folder, outcome.records, bool(content["was_complete"]))

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from mhclf.config.tracebacks import without_quotes
 from mhclf.errors import MhclfError
@@ -14,6 +14,7 @@ from mhclf.results.files import write_text
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 Value = TypeVar("Value")
+Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,12 @@ class Failure:
         return f"{self.kind}: {self.message}" + (f" ({self.place})" if self.place else "")
 
 
-def attempt(work: Callable[[], Value]) -> "Value | Failure":
-    """Return what `work` returns, or how it failed; only the user's Ctrl-C passes."""
+def attempt(
+    work: Callable[Arguments, Value], *arguments: Arguments.args, **named: Arguments.kwargs
+) -> "Value | Failure":
+    """Return what `work` returns when called with the arguments, or how it failed; only the user's Ctrl-C passes."""
     try:
-        return work()
+        return work(*arguments, **named)
     except MhclfError as error:
         return Failure(type(error).__name__, str(error))
     # The rest of a suite goes on, whatever ended one cell.

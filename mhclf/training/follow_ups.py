@@ -61,33 +61,31 @@ def _transfer(
     if isinstance(rows, Failure):
         return rows
     # Rows that are not those of the last time are scored again.
-    found = attempt(lambda: on_target(outcome, target))
+    found = attempt(on_target, outcome, target)
     if isinstance(found, Measured) and found.source_hash == rows:
         return None
     end = attempt(
-        lambda: evaluate_on(
-            outcome.folder,
-            target.data,
-            target.label_map,
-            data_root=config.data_root,
-            renormalise=target.renormalise,
-        )
+        evaluate_on,
+        outcome.folder,
+        target.data,
+        target.label_map,
+        data_root=config.data_root,
+        renormalise=target.renormalise,
     )
     return end if isinstance(end, Failure) else None
 
 
 def _noise(planned: PlannedCell, outcome: RunOutcome, noise: NoiseConfig) -> list[Cell]:
-    missing = [
-        kind
-        for kind in noise.kinds
-        if not isinstance(attempt(lambda kind=kind: under_noise(outcome, noise, kind)), Measured)  # type: ignore[misc]
-    ]
+    missing = [kind for kind in noise.kinds if not isinstance(attempt(under_noise, outcome, noise, kind), Measured)]
     if not missing:
         return []
     end = attempt(
-        lambda: measure_robustness(
-            outcome.folder, missing, noise.strength, noise.seed, data_root=planned.config.data_root
-        )
+        measure_robustness,
+        outcome.folder,
+        missing,
+        noise.strength,
+        noise.seed,
+        data_root=planned.config.data_root,
     )
     return [_failed(planned, noise_label(kind), end) for kind in missing] if isinstance(end, Failure) else []
 

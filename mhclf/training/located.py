@@ -72,7 +72,7 @@ def locate(cells: Sequence[PlannedCell], on_cell: Callable[[int], None] = lambda
     known: dict[str, tuple[DatasetConfig, dict[str, Any]]] = {}
     found = []
     for number, cell in enumerate(cells, start=1):
-        place = attempt(lambda cell=cell: _locate(cell, known))  # type: ignore[misc]
+        place = attempt(_locate, cell, known)
         found.append(LocatedCell(cell, None, "refused", place) if isinstance(place, Failure) else place)
         on_cell(number)
     return found

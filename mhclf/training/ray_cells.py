@@ -94,7 +94,7 @@ def _end(ray: Any, reference: Any, cell: LocatedCell) -> RunOutcome | Failure:
         return Failure(**content)
     assert cell.folder is not None
     folder = cell.folder
-    outcome = attempt(lambda: outcome_of(folder))
+    outcome = attempt(outcome_of, folder)
     if isinstance(outcome, Failure):
         return outcome
     return RunOutcome(outcome.folder, outcome.records, bool(content["was_complete"]))

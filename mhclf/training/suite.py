@@ -29,4 +29,4 @@ def run_here(cells: Sequence[tuple[int, LocatedCell]], watch: Watch) -> None:
     for number, located in cells:
         config = located.cell.config
         watch.started(number)
-        watch.ended(number, attempt(lambda config=config: run(config)))  # type: ignore[misc]
+        watch.ended(number, attempt(run, config))

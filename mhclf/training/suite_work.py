@@ -83,4 +83,4 @@ def _known_end(cell: LocatedCell) -> RunOutcome | Failure | None:
     folder = cell.folder
     if folder is None:
         return cell.failure
-    return attempt(lambda: outcome_of(folder)) if cell.state == "complete" else None
+    return attempt(outcome_of, folder) if cell.state == "complete" else None

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mhclf.config.comparison import read_comparison
 from mhclf.config.published import (
     Footnote,
     PublishedNumber,
@@ -23,6 +24,7 @@ from mhclf.config.published import (
 )
 from mhclf.config.suite import GridConfig, SuiteConfig, read_suite
 from mhclf.evaluation import holm, paired_correctness
+from mhclf.results.generated import SYSTEM_ENCODER
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, read_suite_records
 from mhclf.results.suite import TestRows as Rows
 from mhclf.results.suite_content import suite_content
@@ -393,10 +395,17 @@ def test_the_page_is_escaped_and_loads_nothing(tmp_path: Path) -> None:
     assert bold == {"0.700 [0.650, 0.750] ± 0.010", "0.750 [0.700, 0.800] ± 0.010"}
 
 
+def suite_of(name: str) -> SuiteConfig:
+    """Return the suite or, as a suite, the comparison whose records are committed under a name."""
+    systems = EXPERIMENTS / "suites" / "systems"
+    if (systems / f"{name}.yaml").is_file():
+        return read_comparison(systems, name).as_suite(SYSTEM_ENCODER)
+    return read_suite(EXPERIMENTS / "suites", name)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in (EXPERIMENTS / "results").glob("*.jsonl")))
 def test_committed_records_give_sound_latex_and_no_time(name: str, tmp_path: Path) -> None:
-    records = read_suite_records(EXPERIMENTS / "results" / f"{name}.jsonl")
-    found = read_suite(EXPERIMENTS / "suites", name)
+    records, found = read_suite_records(EXPERIMENTS / "results" / f"{name}.jsonl"), suite_of(name)
     content = suite_content(found, records, published_numbers(EXPERIMENTS / "published"), "m")
     blocks = sum(bool(part.apart) for part in content.scores)
     assert check_latex(content_latex(content)) == len(content.scores) + blocks
