@@ -63,6 +63,8 @@ class ColumnsConfig:
         What was said before: a column, or earlier rows of the same conversation. The model reads it before the text.
     confidence : str, optional
         Share of annotators behind the label, from 0 to 1.
+    options : str or list of str, optional
+        Of `task: choice`: a column for each option in the order of `labels`, or one column that holds lists of them.
     """
 
     text: str | tuple[str, ...]
@@ -79,6 +81,7 @@ class ColumnsConfig:
     split_file: str | None = None
     context: str | TurnsConfig | None = None
     confidence: str | None = None
+    options: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.group and self.group_file:
@@ -89,6 +92,11 @@ class ColumnsConfig:
             raise ConfigError("columns: text: lists no column.")
         if self.text_empty and not self.text_instead:
             raise ConfigError("columns: 'text_empty' needs 'text_instead', the column to take then.")
+
+    @property
+    def option_columns(self) -> tuple[str, ...]:
+        """The columns that hold the options of a row."""
+        return (self.options,) if isinstance(self.options, str) else self.options or ()
 
     @property
     def text_columns(self) -> tuple[str, ...]:

@@ -109,6 +109,8 @@ class RiskConfig:
 class DatasetConfig:
     """One data set: the content of one YAML (contract 4).
 
+    Of a `choice` each row has options of its own, and `labels` name their places: A, B, C.
+
     `explanations` says who wrote the explanation column: `expert` (people), `silver` (a machine), or '' (not known).
     `published_labels` are (part of an answer, label) pairs, tried in order: how the published code reads labels out
     of answers.
@@ -164,6 +166,7 @@ class DatasetConfig:
             self.task == "multilabel" or not isinstance(self.columns.label, str)
         ):
             raise ConfigError("columns: label_kind: 'answer' is for one column that holds one label.")
+        self._check_options()
         if self.max_length < 4:
             raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
         if self.rationale and self.rationale.kind != "phrases" and len(self.columns.text_columns) > 1:
@@ -184,6 +187,22 @@ class DatasetConfig:
         if set(self.risk.high) == set(names):
             raise ConfigError("risk: high: names every label. Name those of high risk only.")
 
+    def _check_options(self) -> None:
+        options = self.columns.options
+        if self.task != "choice":
+            if options is not None:
+                raise ConfigError(f"columns: options: is for 'task: choice', not '{self.task}'. Leave it out.")
+            return
+        if options is None:
+            raise ConfigError("columns: options: missing; 'task: choice' needs the columns of the options.")
+        if isinstance(options, tuple) and len(options) != len(self.label_names):
+            raise ConfigError(
+                f"columns: options: lists {len(options)} columns for {len(self.label_names)} labels. "
+                "Give one column an option."
+            )
+        if self.prompt.label_words or self.prompt.descriptions:
+            raise ConfigError("prompt: label_words and descriptions: options are words of the rows. Leave both out.")
+
     @property
     def label_pairs(self) -> tuple[LabelName, ...]:
         """Labels with raw value and name; a bare label is both."""
@@ -198,5 +217,5 @@ class DatasetConfig:
 
     @property
     def headline_metric(self) -> str:
-        """The first of `metrics`, by default macro-F1."""
-        return self.metrics[0] if self.metrics else "macro_f1"
+        """The first of `metrics`; by default macro-F1, and accuracy where a label is but the place of an option."""
+        return self.metrics[0] if self.metrics else "accuracy" if self.task == "choice" else "macro_f1"

@@ -1,6 +1,7 @@
 """From raw cells to texts, ids, targets: every wrong cell is an error with file, row and column."""
 
 import ast
+import json
 import math
 import re
 from collections import Counter
@@ -104,6 +105,29 @@ def read_confidence(raw: pd.DataFrame, column: str, row_names: list[str]) -> lis
     return found
 
 
+def read_options(raw: pd.DataFrame, config: DatasetConfig, row_names: list[str]) -> list[tuple[str, ...]]:
+    """Return the options of each row, as many as there are labels, none of them empty."""
+    columns = config.columns.option_columns
+    shown, wanted = "', '".join(columns), len(config.label_names)
+    found = []
+    for cells, where in zip(zip(*(raw[name] for name in columns), strict=True), row_names, strict=True):
+        given = _written_list(cells[0]) if isinstance(config.columns.options, str) else cells
+        if given is None:
+            raise DataError(f"{where}, column '{shown}': is no list of options. Write it as JSON, or give columns.")
+        options = tuple(plain_cell(option) for option in given)
+        if len(options) != wanted:
+            raise DataError(
+                f"{where}, column '{shown}': {len(options)} options for {wanted} labels. Give every row as many "
+                "options as there are labels."
+            )
+        if "" in options:
+            raise DataError(
+                f"{where}, column '{shown}': option {options.index('') + 1} is empty. Fill it in, or remove the row."
+            )
+        found.append(options)
+    return found
+
+
 def read_identifiers(raw: pd.DataFrame, column: str | None, row_names: list[str]) -> list[str]:
     """Return the ids of a column, all present and different, or numbers where there is no column."""
     if column is None:
@@ -193,6 +217,18 @@ def as_list(value: Any) -> list[Any]:
     if isinstance(value, Sequence | np.ndarray):
         return list(value)
     return [] if _missing(value) else [value]
+
+
+def _written_list(value: Any) -> list[Any] | None:
+    """Return a cell's list, also where a text file holds it as JSON or as Python prints it; None for anything else."""
+    if isinstance(value, str):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                value = read(value)
+                break
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else None
 
 
 def _class_number(number: dict[str, int], value: Any, column: str, where: str) -> int:

@@ -13,6 +13,7 @@ from mhclf.data.cells import (
     post_hash,
     read_confidence,
     read_identifiers,
+    read_options,
     read_targets,
     read_texts,
     short_cell,
@@ -157,6 +158,9 @@ def build_table(config: DatasetConfig, rows: RawRows, mask: bool) -> PostTable:
             "confidence": confidence,
         }
     )
+    if columns.options:
+        options = read_options(raw, config, rows.names)
+        frame["options"] = [tuple(clean_post(one, config.repair, mask) for one in own) for own in options]
     counts = {
         "rows": len(raw),
         "texts_repaired": sum(a != b for a, b in zip(originals, repaired, strict=True)),

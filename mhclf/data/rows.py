@@ -199,6 +199,7 @@ def extra_columns(located: LocatedDataset) -> list[tuple[str, str | None]]:
     return [
         ("explanation", columns.explanation),
         ("confidence", columns.confidence),
+        *(("options", column) for column in columns.option_columns),
         ("text_instead", columns.text_instead),
         ("context", columns.context if isinstance(columns.context, str) else None),
         *(("rationale", column) for _, column in (config.rationale.columns if config.rationale else ())),

@@ -31,9 +31,9 @@ class PostTable:
         The YAML's content.
     frame : pandas.DataFrame
         Columns `id`, `text`, `group`, `split`, `explanation`, `context` (text; '' for none) and `confidence` (share of
-        annotators; NaN for none), index 0..n-1.
+        annotators; NaN for none), index 0..n-1. Of a `choice` also `options` (tuples of text).
     targets : numpy.ndarray
-        `multiclass`, `ordinal`: class numbers, shape (n,). `multilabel`: 0/1, shape (n, labels).
+        `multiclass`, `ordinal`, `choice`: class numbers, shape (n,). `multilabel`: 0/1, shape (n, labels).
     rationales : tuple of Rationale
         One for each row; empty where the set has none.
     counts : mapping
@@ -61,6 +61,11 @@ class PostTable:
     def contexts(self) -> list[str] | None:
         """What was said before each post, or None where the set has no context."""
         return [str(text) for text in self.frame["context"]] if self.config.columns.context else None
+
+    @property
+    def options(self) -> list[tuple[str, ...]] | None:
+        """The options of each row, or None where all rows have the same answers."""
+        return list(self.frame["options"]) if self.config.columns.options else None
 
     @property
     def texts_in_context(self) -> list[str]:

@@ -13,7 +13,8 @@ from mhclf.errors import DataError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-TASKS = ("multiclass", "ordinal", "multilabel")
+TASKS = ("multiclass", "ordinal", "multilabel", "choice")
+"""A `choice` among the options of a row is scored as a class: the place of the option."""
 NO_ANSWER = -1
 """The class index of a prediction that names no label (an unparsed or refused answer): always wrong."""
 

@@ -51,7 +51,7 @@ class Asker:
             for post, samples in zip(posts, said, strict=True)
         ]
         if self.config.labels.by != "score":
-            return self._parsed(turns, said)
+            return self._parsed(posts, turns, said)
         priors = self._priors(posts) if self.config.labels.prior == "subtract" else [0.0] * len(posts)
         return self._scored(turns, said, priors)
 
@@ -103,11 +103,13 @@ class Asker:
         if len(self.prompter.steps) > 1:
             raise ConfigError("labels: prior: 'subtract' needs a strategy of one step. Use zero_shot or few_shot.")
         question = self.prompter.question
-        empty = [Post(NO_POST, post.context if question.reads_context else "") for post in posts]
+        empty = [Post(NO_POST, post.context if question.reads_context else "", post.options) for post in posts]
         found = self._chances([Choose(self.prompter.turns(0, post, {}), question.answers) for post in empty])
         return [normalised(item.log_probabilities, item.tokens, self.config.labels.length) for item in found]
 
-    def _parsed(self, turns: list[list[Turns]], said: list[list[dict[str, str]]]) -> list[Decision]:
+    def _parsed(
+        self, posts: Sequence[Post], turns: list[list[Turns]], said: list[list[dict[str, str]]]
+    ) -> list[Decision]:
         question = self.prompter.question
         asks = [
             Ask(
@@ -121,9 +123,10 @@ class Asker:
         ]
         answers = iter(self._said(LABEL, asks))
         decisions = []
-        for samples in said:
+        for post, samples in zip(posts, said, strict=True):
             texts = [sample | {LABEL: next(answers).text.strip()} for sample in samples]
-            parsed = [self.parse(text[LABEL]) if self.parse else parse_answer(text[LABEL], question) for text in texts]
+            own = question.with_options(post.options)
+            parsed = [self.parse(text[LABEL]) if self.parse else parse_answer(text[LABEL], own) for text in texts]
             votes, parsers = [item.options for item in parsed], [item.parser for item in parsed]
             decisions.append(decide_by_votes(votes, parsers, len(question.answers), question.joint, texts))
         return decisions

@@ -22,6 +22,7 @@ class Example:
     context: str
     answer: str
     explanation: str
+    options: tuple[str, ...] = ()
 
 
 def choose_examples(
@@ -62,7 +63,7 @@ def choose_examples(
     texts = {letters_and_digits(text) for text in scored.texts}
     groups = set(scored.frame["group"].astype(str))
     texts_of_train, explanations = train.texts, train.frame["explanation"].astype(str).tolist()
-    contexts = train.contexts or [""] * len(train)
+    contexts, options = train.contexts or [""] * len(train), train.options or [()] * len(train)
     by_answer: dict[str, list[Example]] = defaultdict(list)
     for row in np.random.default_rng(seed).permutation(len(train)):
         text, explanation = texts_of_train[row], explanations[row]
@@ -71,7 +72,8 @@ def choose_examples(
         if explained and not explanation:
             continue
         answer = question.gold_answer(train.targets[row].tolist(), wording)
-        by_answer[answer].append(Example(str(train.frame["id"].iloc[row]), text, contexts[row], answer, explanation))
+        identifier = str(train.frame["id"].iloc[row])
+        by_answer[answer].append(Example(identifier, text, contexts[row], answer, explanation, options[row]))
     # Every answer of a plain question takes its turn, also a rare one; of a joint question the most frequent sets do.
     order: Sequence[str] = question.answers
     if question.joint:

@@ -55,8 +55,9 @@ def instructions_of(backend: LocalBackend, table: PostTable, explained: bool, po
         prompter = Prompter(strategy, question, config.language)
         explanations = table.frame["explanation"].astype(str)
         contexts = table.contexts or [""] * len(table)
-        for row, (text, context, explanation) in enumerate(zip(table.texts, contexts, explanations, strict=True)):
-            post = Post(backend.shorten(text, post_tokens), backend.shorten(context, post_tokens))
+        columns = zip(table.texts, contexts, table.options or [()] * len(table), explanations, strict=True)
+        for row, (text, context, options, explanation) in enumerate(columns):
+            post = Post(backend.shorten(text, post_tokens), backend.shorten(context, post_tokens), options)
             turns = prompter.turns(0, post, {})
             answer = question.gold_answer(table.targets[row].tolist(), wording)
             told = explanation if explained and question.label is None else ""

@@ -78,8 +78,9 @@ def prepare_interview(
         Post(
             text if strategy.reads_post else "",
             backend.shorten(before, config.post_tokens) if strategy.reads_post or in_question else "",
+            options,
         )
-        for text, before in zip(shortened, contexts, strict=True)
+        for text, before, options in zip(shortened, contexts, part.options or [()] * len(part), strict=True)
     ]
     # Examples are the same for all rows that are held out: a fit on validation holds for the prompts of test.
     train, held_out = table.part("train"), table.select((table.frame["split"] != "train").to_numpy())

@@ -22,6 +22,8 @@ class Post:
 
     text: str
     context: str = ""
+    options: tuple[str, ...] = ()
+    """Where each row has its own."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,17 @@ class Prompter:
     def _values(self, post: Post, answers: Mapping[str, str]) -> dict[str, str]:
         found = emotion_words(post.text, self.language)
         words = [word for listed in found.values() for word in listed]
+        question = self.question.with_options(post.options)
         return {
             "introduction": self._introduction(),
             "examples": "".join(self._example(example) for example in self.examples),
             "before": self._before(post.context),
             "source": self._source(post.text, post.context),
             "post": post.text,
-            "question": self.question.asked(post.context),
-            "options": self.question.options(self.wording),
-            "constraint": self.question.constraint(self.wording),
+            "question": self._question(post.context, post.options),
+            # Options of a row are part of what is asked about it.
+            "options": "" if question.by_row else question.options(self.wording),
+            "constraint": question.constraint(self.wording),
             "cues": self.wording.cues.format(cues=self.wording.separator.join(words))
             if words
             else self.wording.no_cues,
@@ -111,6 +115,11 @@ class Prompter:
         # `replace`, not `format`: posts hold braces.
         return self.wording.before.replace("{context}", context)
 
+    def _question(self, context: str, options: Sequence[str]) -> str:
+        question = self.question.with_options(options)
+        asked = question.asked(context)
+        return f"{asked}\n{question.options(self.wording)}" if question.by_row else asked
+
     def _source(self, text: str, context: str) -> str:
         return self._before(context) + self.wording.source.replace("{post}", text)
 
@@ -121,7 +130,13 @@ class Prompter:
         before, _, rest = self.wording.example.partition("{source}")
         middle, _, after = rest.partition("{answer}")
         source = self._source(example.text, example.context)
-        return before + source + middle.replace("{question}", self.question.asked(example.context)) + answer + after
+        return (
+            before
+            + source
+            + middle.replace("{question}", self._question(example.context, example.options))
+            + answer
+            + after
+        )
 
 
 def check_language(strategy: Strategy, name: str, language: str) -> None:

@@ -1,6 +1,7 @@
 """What is asked about a data set, and the words of its answers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.generation import LabelsConfig
@@ -30,6 +31,8 @@ class Question:
         The label that a yes-or-no question is about; its answers are yes (0) and no (1).
     joint : bool
         Whether several answers may be given, or none.
+    by_row : bool
+        Whether the words are those of a row, which `with_options` puts in; the answers are letters.
     """
 
     text: str
@@ -38,6 +41,7 @@ class Question:
     descriptions: tuple[str, ...]
     label: int | None = None
     joint: bool = False
+    by_row: bool = False
 
     @property
     def reads_context(self) -> bool:
@@ -48,10 +52,14 @@ class Question:
         """Return the question as it is asked about a row."""
         return self.text.replace(CONTEXT, context)
 
+    def with_options(self, options: Sequence[str]) -> "Question":
+        """Return the question as it is asked about a row with options of its own; itself where there are none."""
+        return replace(self, words=tuple(options)) if options else self
+
     @property
     def lettered(self) -> bool:
         """Whether the answer is a letter."""
-        return self.answers != self.words
+        return self.by_row or self.answers != self.words
 
     def options(self, wording: Wording) -> str:
         """Return the list of possible answers as it stands in the prompt."""
@@ -59,6 +67,9 @@ class Question:
         for word, answer, description in zip(self.words, self.answers, self.descriptions, strict=True):
             option = f"{answer}. {word}" if self.lettered else word
             listed.append(wording.described.format(option=option, description=description) if description else option)
+        if self.by_row:
+            # They may hold commas, so each has a line.
+            return "\n".join([wording.own_options, *listed])
         return wording.options.format(options=wording.separator.join(listed))
 
     def constraint(self, wording: Wording) -> str:
@@ -86,6 +97,10 @@ def questions_of(dataset: DatasetConfig, labels: LabelsConfig, wording: Wording)
         If two labels have the same words, or there are more labels than letters.
     """
     prompt = dataset.prompt
+    if dataset.task == "choice":
+        letters = _letters(len(dataset.label_names), dataset.name)
+        blank = ("",) * len(letters)
+        return [Question(prompt.question or wording.choice_question, letters, letters, blank, by_row=True)]
     names = dataset.label_names
     words = tuple(prompt.label_words.get(name, name) for name in names)
     if len({word.casefold() for word in words}) < len(words):
@@ -112,6 +127,10 @@ def questions_of(dataset: DatasetConfig, labels: LabelsConfig, wording: Wording)
 def _answers(words: tuple[str, ...], labels: LabelsConfig, name: str) -> tuple[str, ...]:
     if labels.form == "words":
         return words
-    if len(words) > len(LETTERS):
-        raise ConfigError(f"{name}: {len(words)} labels are more than there are letters. Use --labels.form words.")
-    return tuple(LETTERS[: len(words)])
+    return _letters(len(words), name)
+
+
+def _letters(count: int, name: str) -> tuple[str, ...]:
+    if count > len(LETTERS):
+        raise ConfigError(f"{name}: {count} labels are more than there are letters. Use --labels.form words.")
+    return tuple(LETTERS[:count])

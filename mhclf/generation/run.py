@@ -138,8 +138,6 @@ def run_prompts(
 
 
 def _check(config: GenerationConfig, dataset: DatasetConfig) -> None:
-    if dataset.task == "choice":
-        raise ConfigError(f"{dataset.name}: task: 'choice' cannot be asked about yet. Choose another data set.")
     if config.protocol == "mentallama-2024" and not dataset.published_labels:
         raise ConfigError(
             f"protocol: {dataset.name} has no 'published_labels', the rule by which the published code reads answers. "

@@ -12,15 +12,15 @@ class Wording:
 
     Attributes
     ----------
-    question : str
-        For a data set without one.
+    question, choice_question : str
+        For a data set without one; for one whose rows have options of their own.
     asks_one : str
         The yes-or-no question about one label.
     yes, no, none : str
     before, source, example : str
         What was said before a post; a post in the prompt; an example and its answer.
-    options, option, described : str
-        The list of answers, one of them, one with its description.
+    options, own_options, described : str
+        The list of answers; what stands above those of a row, a line each; an answer with its description.
     constraint, letter_constraint, joint_constraint : str
         How the answer has to look.
     platform, expert : str
@@ -34,6 +34,7 @@ class Wording:
     """
 
     question: str
+    choice_question: str
     asks_one: str
     yes: str
     no: str
@@ -42,6 +43,7 @@ class Wording:
     source: str
     example: str
     options: str
+    own_options: str
     described: str
     constraint: str
     letter_constraint: str
@@ -57,6 +59,7 @@ class Wording:
 WORDINGS = {
     "en": Wording(
         question="Which label fits the post?",
+        choice_question="Which answer is right?",
         asks_one="Does the post show {label}?",
         yes="yes",
         no="no",
@@ -65,6 +68,7 @@ WORDINGS = {
         source='Post: "{post}"',
         example="{source}\n{question}\nAnswer: {answer}\n\n",
         options="Possible answers: {options}.",
+        own_options="Possible answers:",
         described="{option} ({description})",
         constraint="Answer with one of these words and nothing else.",
         letter_constraint="Answer with the letter of one option and nothing else.",
@@ -78,6 +82,7 @@ WORDINGS = {
     ),
     "zh": Wording(
         question="哪个标签符合这段文字？",
+        choice_question="哪个答案是正确的？",
         asks_one="这段文字是否体现“{label}”？",
         yes="是",
         no="否",
@@ -86,6 +91,7 @@ WORDINGS = {
         source="文字：“{post}”",
         example="{source}\n{question}\n答案：{answer}\n\n",
         options="可选答案：{options}。",
+        own_options="可选答案：",
         described="{option}（{description}）",
         constraint="请只回答其中一个词，不要回答其他内容。",
         letter_constraint="请只回答一个选项的字母，不要回答其他内容。",

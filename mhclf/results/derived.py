@@ -44,6 +44,7 @@ _TUNED = {
     "multilabel": ("subset_accuracy", "macro_f1", "weighted_f1", "micro_f1", "samples_f1"),
     "multiclass": ("accuracy", "balanced_accuracy", "macro_f1", "positive_f1"),
     "ordinal": ("accuracy", "balanced_accuracy", "macro_f1", "positive_f1"),
+    "choice": ("accuracy",),
 }
 
 

@@ -40,6 +40,11 @@ def prepare_data(config: RunConfig) -> PreparedData:
         fold=config.fold,
         columns=config.columns,
     )
+    if table.config.task == "choice":
+        raise ConfigError(
+            f"{table.config.name}: task: a classifier cannot learn 'choice': each row has answers of its own. Ask a "
+            "language model: generate.py prompt, or tune one: generate.py tune."
+        )
     HEADS.get(table.config.task)
     known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
     first = table.config.headline_metric

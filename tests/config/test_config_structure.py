@@ -293,6 +293,7 @@ def dataset_configs(draw):
             group=draw(WORDS) if own_group else None,
             group_file=None if own_group else draw(st.none() | WORDS),
             split=draw(st.none() | WORDS),
+            options=(columns if draw(st.booleans()) else draw(WORDS)) if task == "choice" else None,
         ),
         title=draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=20)),
         rationale=draw(st.none() | st.builds(RationaleConfig, column=WORDS, separators=WORDS)),
@@ -310,7 +311,9 @@ def dataset_configs(draw):
         ),
         max_length=draw(st.integers(4, 5000)),
         metrics=tuple(draw(st.lists(WORDS, max_size=3))),
-        prompt=PromptConfig(draw(WORDS), {names[0]: draw(WORDS)}, {names[1]: draw(WORDS)}),
+        prompt=PromptConfig(draw(WORDS))
+        if task == "choice"
+        else PromptConfig(draw(WORDS), {names[0]: draw(WORDS)}, {names[1]: draw(WORDS)}),
         risk=RiskConfig((names[0],), tuple(names)),
     )
 
