@@ -1,5 +1,6 @@
 """What tests of generation share: a scripted backend, and tiny random language models."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,22 @@ class ScriptedBackend:
             else:
                 assert isinstance(request, Choose)
                 yield number, Chances(tuple(answer), (1,) * len(request.choices))  # type: ignore[arg-type]
+
+
+def write_explained_dataset(
+    folder: Path, why: Callable[[int, str], str], *, task: str = "multiclass", name: str = "tiny"
+) -> Path:
+    """Write the tiny set with an explanation a row, `why(number, text)`; returns the YAML's path."""
+    from support import write_tiny_dataset
+
+    yaml = write_tiny_dataset(folder, task=task, name=name)
+    file = folder / f"{name}.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [row | {"why": why(number, row["text"])} for number, row in enumerate(rows)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    content = yaml.read_text(encoding="utf-8")
+    yaml.write_text(content.replace("group: group}", "group: group, explanation: why}"), encoding="utf-8")
+    return yaml
 
 
 def build_decoder_folder(folder: Path, encodes: bool = False, positions: int = 512) -> Path:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generation_support import build_decoder_folder
-from support import write_tiny_dataset
+from generation_support import build_decoder_folder, write_explained_dataset
 
 from explain.generated import attribute_explained
 from mhclf.config.comparison import ComparisonConfig, SystemCell, comparison_cells
@@ -33,12 +32,7 @@ RECIPES = Path(__file__).resolve().parents[2] / "experiments" / "recipes"
 @pytest.fixture(scope="module")
 def comparison(encoder_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> ComparisonConfig:
     folder = tmp_path_factory.mktemp("compared")
-    data = write_tiny_dataset(folder / "data")
-    file = folder / "data" / "tiny.jsonl"
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    rows = [row | {"why": f"it says so, {number % 5} times"} for number, row in enumerate(rows)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    data.write_text(data.read_text(encoding="utf-8").replace("group: group}", "group: group, explanation: why}"))
+    data = write_explained_dataset(folder / "data", lambda number, text: f"it says so, {number % 5} times")
     model, encoder = str(build_decoder_folder(folder / "tiny-llama")), str(encoder_folder("bert"))
     trained = {"encoder": encoder, "trainer": {"epochs": 1}, "report": False}
     asked: dict[str, Any] = {"strategy": "imhi", "max_new_tokens": 4, "local": {"model": model, "precision": "fp32"}}

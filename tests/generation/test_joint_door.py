@@ -1,14 +1,12 @@
 """The door that trains a classifier which explains."""
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from generation_support import build_decoder_folder
-from support import write_tiny_dataset
+from generation_support import build_decoder_folder, write_explained_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -50,11 +48,7 @@ def test_settings_are_those_of_the_recipe_and_of_the_head() -> None:
 
 
 def test_a_run_and_its_measures(encoder_folder, tmp_path: Path) -> None:
-    data = write_tiny_dataset(tmp_path / "data")
-    file = tmp_path / "data" / "tiny.jsonl"
-    rows = [json.loads(line) | {"why": "it says so"} for line in file.read_text(encoding="utf-8").splitlines()]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    data.write_text(data.read_text(encoding="utf-8").replace("group: group}", "group: group, explanation: why}"))
+    data = write_explained_dataset(tmp_path / "data", lambda number, text: "it says so")
     options = (
         "--data", str(data), "--encoder", str(encoder_folder("bert")), "--out", str(tmp_path / "runs"),
         "--explanation.decoder", str(build_decoder_folder(tmp_path / "tiny-llama")), "--limit", "9",

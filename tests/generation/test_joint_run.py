@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import transformers
-from generation_support import build_decoder_folder
+from generation_support import build_decoder_folder, write_explained_dataset
 from support import write_tiny_dataset
 
 import mhclf.hf  # noqa: F401
@@ -40,15 +40,11 @@ EXPLAINED = 2
 
 def write_explained(folder: Path, task: str = "multiclass") -> Path:
     """Write the tiny set with explanations for two of three rows; returns its YAML."""
-    yaml = write_tiny_dataset(folder, task=task, name="explained")
-    file = folder / "explained.jsonl"
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    for number, row in enumerate(rows):
-        row["why"] = f"it says {' '.join(row['text'].split()[:3])}" if number % 3 < EXPLAINED else ""
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    content = yaml.read_text(encoding="utf-8")
-    yaml.write_text(content.replace("group: group}", "group: group, explanation: why}"), encoding="utf-8")
-    return yaml
+
+    def why(number: int, text: str) -> str:
+        return f"it says {' '.join(text.split()[:3])}" if number % 3 < EXPLAINED else ""
+
+    return write_explained_dataset(folder, why, task=task, name="explained")
 
 
 @pytest.fixture(scope="module")
