@@ -249,6 +249,7 @@ def suite(argv: Sequence[str]) -> int:
     cells = generation_cells(config, over)
 
     from mhclf.generation.suite import ask_suite, write_tables
+    from mhclf.results.progress import progress_bars
     from mhclf.results.records import read_records
 
     target = Path(arguments.out) / "quick" if arguments.limit else HERE
@@ -259,7 +260,8 @@ def suite(argv: Sequence[str]) -> int:
         def report(number: int, state: str) -> None:
             print(f"[{number}/{len(cells)}] {state}", flush=True)
 
-        failed = ask_suite(cells, records, report)
+        with progress_bars(arguments.quiet) as show:
+            failed = ask_suite(cells, records, report, show)
     command = f"python experiments/generate.py suite --suite {config.name}"
     table = write_tables(target / "tables", config, read_records(records), command)
     print(f"records: {records}\ntable:   {table}", *failed, sep="\n")
@@ -365,6 +367,7 @@ def _suite_parser() -> PlainParser:
     add("--limit", type=int, help="rows per split; the table then goes below --out")
     add("--from-records", action="store_true", help="make the tables again from the committed records")
     add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    add("--quiet", action="store_true", help="no progress bars")
     return parser
 
 

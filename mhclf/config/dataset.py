@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 from typing import Literal
 
 from mhclf.config.columns import ColumnsConfig, RationaleConfig
@@ -113,7 +114,8 @@ class DatasetConfig:
 
     `explanations` says who wrote the explanation column: `expert` (people), `silver` (a machine), or '' (not known).
     `published_labels` are (part of an answer, label) pairs, tried in order: how the published code reads labels out
-    of answers.
+    of the reference answers. `published_answers` are how it reads those of a model, where it does so by other words;
+    the last pair may have an empty part, and names what an answer without any becomes (else the first label).
     """
 
     name: str
@@ -132,6 +134,7 @@ class DatasetConfig:
     metrics: tuple[str, ...] = ()
     prompt: PromptConfig = PromptConfig()
     published_labels: tuple[tuple[str, ...], ...] = ()
+    published_answers: tuple[tuple[str, ...], ...] = ()
     risk: RiskConfig = RiskConfig()
     shares_text_with: tuple[str, ...] = ()
     licence: str = ""
@@ -171,8 +174,11 @@ class DatasetConfig:
             raise ConfigError(f"max_length: is {self.max_length}, expected 4 tokens or more.")
         if self.rationale and self.rationale.kind != "phrases" and len(self.columns.text_columns) > 1:
             raise ConfigError("rationale: spans count characters of one text column; 'columns: text' joins several.")
-        if any(len(pair) != 2 for pair in self.published_labels):
-            raise ConfigError("published_labels: expected [part of the answer, label] pairs.")
+        for name in ("published_labels", "published_answers"):
+            if any(len(pair) != 2 for pair in getattr(self, name)):
+                raise ConfigError(f"{name}: expected [part of the answer, label] pairs.")
+        if self.published_answers and not self.published_labels:
+            raise ConfigError("published_answers: stand beside 'published_labels'. Give both.")
         evidence = self.rationale.column if self.rationale and isinstance(self.rationale.column, dict) else ()
         for label in evidence:
             if label not in names:
@@ -199,6 +205,12 @@ class DatasetConfig:
             raise ConfigError(
                 f"columns: options: lists {len(options)} columns for {len(self.label_names)} labels. "
                 "Give one column an option."
+            )
+        letters = tuple(ascii_uppercase[: len(self.label_names)])
+        if self.label_names != letters:
+            raise ConfigError(
+                "labels: of a 'choice' they are the places of the options, called A, B, C, ... in this order, 26 at "
+                'most. Write {raw: "0", name: "A"} where the file says 0.'
             )
         if self.prompt.label_words or self.prompt.descriptions:
             raise ConfigError("prompt: label_words and descriptions: options are words of the rows. Leave both out.")

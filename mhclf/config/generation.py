@@ -150,7 +150,8 @@ class GenerationConfig:
     split : str
         The rows that are asked about.
     protocol : str
-        `mentallama-2024` reads labels as the published code does: by substrings, unread answers become class 0.
+        `mentallama-2024` reads labels as the published code does: by substrings; unread answers become class 0 or
+        "other".
     seed : int
         Of examples and samples.
     data_root, out, limit, mask

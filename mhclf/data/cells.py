@@ -106,7 +106,7 @@ def read_confidence(raw: pd.DataFrame, column: str, row_names: list[str]) -> lis
 
 
 def read_options(raw: pd.DataFrame, config: DatasetConfig, row_names: list[str]) -> list[tuple[str, ...]]:
-    """Return the options of each row, as many as there are labels, none of them empty."""
+    """Return the options of each row, each in a line: as many as there are labels, none empty, no two the same."""
     columns = config.columns.option_columns
     shown, wanted = "', '".join(columns), len(config.label_names)
     found = []
@@ -114,7 +114,10 @@ def read_options(raw: pd.DataFrame, config: DatasetConfig, row_names: list[str])
         given = _written_list(cells[0]) if isinstance(config.columns.options, str) else cells
         if given is None:
             raise DataError(f"{where}, column '{shown}': is no list of options. Write it as JSON, or give columns.")
-        options = tuple(plain_cell(option) for option in given)
+        if any(isinstance(option, bool | dict | list | tuple | np.ndarray) for option in given):
+            raise DataError(f"{where}, column '{shown}': an option is neither text nor a number. Mend the cell.")
+        # A line break inside an option would look like the next one.
+        options = tuple(" ".join(plain_cell(option).split()) for option in given)
         if len(options) != wanted:
             raise DataError(
                 f"{where}, column '{shown}': {len(options)} options for {wanted} labels. Give every row as many "
@@ -124,6 +127,8 @@ def read_options(raw: pd.DataFrame, config: DatasetConfig, row_names: list[str])
             raise DataError(
                 f"{where}, column '{shown}': option {options.index('') + 1} is empty. Fill it in, or remove the row."
             )
+        if len({option.casefold() for option in options}) < wanted:
+            raise DataError(f"{where}, column '{shown}': two options are the same. Mend the row, or remove it.")
         found.append(options)
     return found
 

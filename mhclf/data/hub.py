@@ -56,6 +56,8 @@ def features_of(config: DatasetConfig) -> Features:
     }
     if config.rationale:
         features["rationale"] = List(List(Value("int64")))
+    if config.columns.options:
+        features["options"] = List(Value("string"))
     for name in ("explanation", "context"):
         if getattr(config.columns, name):
             features[name] = Value("string")
@@ -75,6 +77,8 @@ def columns_of(table: PostTable) -> dict[str, list[Any]]:
     }
     if table.config.rationale:
         columns["rationale"] = [[list(span) for span in item.spans] for item in table.rationales]
+    if table.options is not None:
+        columns["options"] = [list(own) for own in table.options]
     for name in ("explanation", "context", "confidence"):
         if getattr(table.config.columns, name):
             columns[name] = table.frame[name].tolist()

@@ -22,11 +22,9 @@ def content_hash(items: Iterable[Any]) -> str:
 
 
 def data_hash(table: PostTable) -> str:
-    """Return one hash over ids, texts (with their context), labels, groups, splits, and options where rows have any."""
+    """Return one hash over ids, texts (with context and options), labels, groups and splits."""
     frame = table.frame
     columns = [frame["id"], table.texts_in_context, frame["group"], frame["split"], table.targets.tolist()]
-    if table.options is not None:
-        columns.append(table.options)
     return content_hash(list(zip(*columns, strict=True)))
 
 

@@ -178,6 +178,7 @@ def check_columns(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.Da
     """Refuse a file that lacks a column which every file needs, or a set in which no file has an extra one."""
     config, columns = located.config, located.config.columns
     needed: list[tuple[str, str | None]] = [("text", column) for column in columns.text_columns]
+    needed += [("options", column) for column in columns.option_columns]
     needed += [("id", columns.id), ("group", None if columns.group == POST_ID else columns.group)]
     needed += [("label", c) for c in ([columns.label] if isinstance(columns.label, str) else columns.label)]
     needed += [("source: where", column) for column in config.source.where]
@@ -199,7 +200,6 @@ def extra_columns(located: LocatedDataset) -> list[tuple[str, str | None]]:
     return [
         ("explanation", columns.explanation),
         ("confidence", columns.confidence),
-        *(("options", column) for column in columns.option_columns),
         ("text_instead", columns.text_instead),
         ("context", columns.context if isinstance(columns.context, str) else None),
         *(("rationale", column) for _, column in (config.rationale.columns if config.rationale else ())),

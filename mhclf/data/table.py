@@ -21,6 +21,11 @@ def join_contexts(texts: list[str], contexts: list[str] | None) -> list[str]:
     return [f"{before}\n{text}" if before else text for before, text in zip(contexts, texts, strict=True)]
 
 
+def option_lines(letters: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Return options as they are listed: `A. the first`."""
+    return [f"{letter}. {option}" for letter, option in zip(letters, options, strict=True)]
+
+
 @dataclass(frozen=True)
 class PostTable:
     """Posts with everything that later steps need.
@@ -68,9 +73,17 @@ class PostTable:
         return list(self.frame["options"]) if self.config.columns.options else None
 
     @property
+    def texts_with_options(self) -> list[str]:
+        """The posts, with the options of the row below, a line each, where rows have their own."""
+        if self.options is None:
+            return self.texts
+        pairs = zip(self.texts, self.options, strict=True)
+        return ["\n".join([text, *option_lines(self.labels, own)]) for text, own in pairs]
+
+    @property
     def texts_in_context(self) -> list[str]:
-        """Context and post as one text, for methods that read only one."""
-        return join_contexts(self.texts, self.contexts)
+        """Context, post and options as one text: what makes two rows alike, and for methods that read only one."""
+        return join_contexts(self.texts_with_options, self.contexts)
 
     @property
     def labels(self) -> tuple[str, ...]:

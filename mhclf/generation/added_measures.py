@@ -77,13 +77,16 @@ def _unknown_share(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> 
 
 def add_likelihoods(sources: Sequence[Explanations], values: list[dict[str, Floats]], name: str) -> str:
     """Add the likelihood given the post, and return the note on it."""
-    decoder = load_decoder(name)
+    decoder, cut = load_decoder(name), 0
     for source, found in zip(sources, values, strict=True):
         scored = likelihood_scores(
             source.texts, source.posts, "source->text", decoder.model, decoder.tokenizer, decoder.name
         )
-        found["likelihood_given_post"] = scored.values
-    return f"Likelihood: mean log-likelihood of a token of the explanation given the post, by {decoder.name} in fp32."
+        found["likelihood_given_post"], cut = scored.values, cut + scored.cut
+    return (
+        f"Likelihood: mean log-likelihood of a token of the explanation given the post ({scored.direction}), by "
+        f"{decoder.name} (sha256 {decoder.sha256[:12]}) in fp32; {cut} posts were cut to what it reads."
+    )
 
 
 def read_attributed(folder: Path) -> Attributed:

@@ -15,6 +15,7 @@ from mhclf.evaluation import classification_intervals, higher_is_better, scores
 from mhclf.evaluation.classification import UNPARSED
 from mhclf.evaluation.validation import NO_ANSWER
 from mhclf.generation.deciding import Decision, Floats
+from mhclf.generation.parsing import PUBLISHED_OTHERWISE
 from mhclf.generation.questions import Question
 from mhclf.results.records import ResultRecord
 from mhclf.training.outcome import risk_of
@@ -59,6 +60,14 @@ class Answers:
             return np.array(missing[0], dtype=np.bool_)
         columns = np.array(missing, dtype=np.bool_).T
         return columns if columns.shape[1] == len(self.part.labels) else np.repeat(columns, len(self.part.labels), 1)
+
+    @property
+    def unread_share(self) -> float:
+        """Share of answers that name no label, those among them that the published rule gives one all the same."""
+        otherwise = [[set(item.parsers) == {PUBLISHED_OTHERWISE} for item in own] for own in self.decisions]
+        if self.part.config.task != "multilabel":
+            return float((self.unparsed | np.array(otherwise[0], dtype=np.bool_)).mean())
+        return float(self.unparsed.mean())
 
     @property
     def probabilities(self) -> Floats | None:
@@ -130,9 +139,10 @@ def answer_records(answers: Answers, identity: dict[str, Any]) -> list[ResultRec
         )
         for metric, value in values.items()
     ]
-    share = float(answers.unparsed.mean())
     records.append(
-        ResultRecord(**common, metric=UNPARSED, value=share, ci_low=None, ci_high=None, higher_is_better=False)
+        ResultRecord(
+            **common, metric=UNPARSED, value=answers.unread_share, ci_low=None, ci_high=None, higher_is_better=False
+        )
     )
     return records
 

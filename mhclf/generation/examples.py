@@ -60,14 +60,18 @@ def choose_examples(
     """
     if count == 0:
         return []
-    texts = {letters_and_digits(text) for text in scored.texts}
+    texts = {letters_and_digits(text) for text in scored.texts_with_options}
     groups = set(scored.frame["group"].astype(str))
-    texts_of_train, explanations = train.texts, train.frame["explanation"].astype(str).tolist()
+    texts_of_train, known, explanations = (
+        train.texts,
+        train.texts_with_options,
+        train.frame["explanation"].astype(str).tolist(),
+    )
     contexts, options = train.contexts or [""] * len(train), train.options or [()] * len(train)
     by_answer: dict[str, list[Example]] = defaultdict(list)
     for row in np.random.default_rng(seed).permutation(len(train)):
         text, explanation = texts_of_train[row], explanations[row]
-        if letters_and_digits(text) in texts or str(train.frame["group"].iloc[row]) in groups:
+        if letters_and_digits(known[row]) in texts or str(train.frame["group"].iloc[row]) in groups:
             continue
         if explained and not explanation:
             continue

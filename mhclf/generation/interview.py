@@ -96,7 +96,7 @@ def prepare_interview(
             for example in chosen
         ]
         prompter = Prompter(strategy, question, table.config.language, config.context, tuple(shown))
-        parser = _parser(config, table.config)
+        parser = published_parser(table.config) if config.protocol == "mentallama-2024" else None
         askers.append(Asker(backend, cache, prompter, config, samples, parser, on_progress))
     return Interview(config, part, tuple(posts), tuple(questions), tuple(askers), cut)
 
@@ -121,8 +121,12 @@ def decisions_of_run(folder: Path, part: PostTable, question: Question) -> list[
         )
     decisions = []
     for identifier in part.frame["id"].astype(str):
-        probabilities, prediction = saved.probability[places[identifier]], saved.prediction[places[identifier]]
-        if question.label is not None:
+        place = places[identifier]
+        probabilities, prediction, unread = saved.probability[place], saved.prediction[place], saved.unread[place]
+        if unread if question.label is None else unread[question.label]:
+            # What a prompted model left open stays so.
+            decisions.append(Decision(None, None, ("classifier",)))
+        elif question.label is not None:
             chance = float(probabilities[question.label])
             option = 0 if prediction[question.label] else 1
             decisions.append(Decision((option,), (chance, 1 - chance), ("classifier",)))
@@ -131,12 +135,12 @@ def decisions_of_run(folder: Path, part: PostTable, question: Question) -> list[
     return decisions
 
 
-def _parser(config: GenerationConfig, dataset: DatasetConfig) -> Callable[[str], Parsed] | None:
-    if config.protocol != "mentallama-2024":
-        return None
+def published_parser(dataset: DatasetConfig) -> Callable[[str], Parsed]:
+    """Return how the published code of MentaLLaMA reads an answer about a data set that has its rule."""
     # The published rule speaks of the files' own values.
     name_of = {raw: label.name for label in dataset.label_pairs for raw in label.raw_values}
-    rule = [(part, name_of.get(label, label)) for part, label in dataset.published_labels]
+    published = dataset.published_answers or dataset.published_labels
+    rule = [(part, name_of.get(label, label)) for part, label in published]
     return lambda text: parse_published(text, rule, dataset.label_names)
 
 

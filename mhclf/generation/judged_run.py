@@ -100,7 +100,7 @@ def judge_name(config: JudgeConfig, rubric: Rubric, backend: Backend, more: dict
 def _cases(
     source: str, rows: Sequence[GeneratedRow], part: PostTable, backend: Backend, config: JudgeRunConfig
 ) -> list[_Case]:
-    texts, contexts = part.texts, part.contexts or [""] * len(part)
+    texts, contexts = part.texts_with_options, part.contexts or [""] * len(part)
     references = part.frame["explanation"].astype(str).tolist()
     most = config.judge.post_tokens
     found = []

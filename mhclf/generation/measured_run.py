@@ -54,7 +54,8 @@ def measure_run(
 ) -> Measured:
     """Measure the explanations of a prompting or a joint run.
 
-    Writes `explanations.jsonl` (numbers) and `generations.html` (rows, with these numbers) into its folder.
+    Writes `explanations.jsonl` (numbers), `explanation_notes.json` (by which models, references and directions) and
+    `generations.html` (rows, with these numbers) into its folder.
 
     Parameters
     ----------
@@ -78,8 +79,9 @@ def measure_run(
     own, predictions = _generated(folder, part)
     sources = [own]
     train = table.part("train")
-    several = part.targets.ndim == 2
-    explained_train = not several and train.frame["explanation"].astype(bool).any()
+    # Of several labels, and of letters that stand for something else in each row, no label has explanations of its own.
+    labelled = part.targets.ndim == 1 and part.options is None
+    explained_train = labelled and train.frame["explanation"].astype(bool).any()
     sources.append(replace(own, source=FIRST_SENTENCE, texts=[first_sentence(post) for post in own.posts]))
     if explained_train:
         common = common_explanations(train.frame["explanation"].astype(str).tolist(), train.targets, len(train.labels))
@@ -89,8 +91,8 @@ def measure_run(
     notes = [_reference_note(table)]
     if not explained_train:
         notes.append(
-            "No train row has an explanation and one label: there is no most common explanation, and no reader of "
-            "labels for consistency."
+            "No train row has an explanation and one label that means the same in every row: there is no most common "
+            "explanation, and no reader of labels for consistency."
         )
     values = [overlap_measures(source) for source in sources]
     if encoder:
@@ -110,6 +112,7 @@ def measure_run(
             measures.append(measure_of(source.source, f"flag_{kind}", rate))
     lines = (json.dumps(asdict(measure), ensure_ascii=False) + "\n" for measure in measures)
     write_text(folder / "explanations.jsonl", "".join(lines))
+    write_text(folder / "explanation_notes.json", json.dumps(notes, indent=1, ensure_ascii=False) + "\n")
     measured = Measured(folder, tuple(measures), tuple(notes))
     write_generations(folder, part, [explanation_table(measured)])
     if (folder / "report.html").is_file():
@@ -146,8 +149,9 @@ def explained_rows(folder: Path, data_root: str | None) -> ExplainedRows:
     """
     split, table = read_table_of(folder, data_root)
     part = table.part(split)
-    if part.targets.ndim == 2:
-        raise ConfigError(f"attributions: posts of {part.config.name} have several labels. Leave them out.")
+    if part.targets.ndim == 2 or part.options is not None:
+        what = "several labels" if part.options is None else "options of their own"
+        raise ConfigError(f"attributions: posts of {part.config.name} have {what}. Leave them out.")
     found, decided = _generated(folder, part)
     places = {str(identifier): row for row, identifier in enumerate(part.frame["id"])}
     rows = [places[str(identifier)] for identifier in found.ids]
@@ -186,7 +190,8 @@ def _generated(folder: Path, part: PostTable) -> tuple[Explanations, npt.NDArray
         why = "its model wrote none" if found else "no label was said to hold"
         raise ConfigError(f"{folder}: has no explanation: {why}. Ask another model.")
     frame = part.frame.iloc[rows]
-    posts = frame["text"].astype(str).tolist()
+    shown = part.texts_with_options
+    posts = [shown[row] for row in rows]
     marks = None
     if part.rationales and any(rationale.spans for rationale in part.rationales):
         marks = [

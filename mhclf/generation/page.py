@@ -92,7 +92,8 @@ def write_generations(folder: Path, part: PostTable, tables: Sequence[Table] = (
         As in `read_generated`.
     """
     rows = read_generated(folder, part)
-    cards = [card_of(row, part) for row in rows]
+    posts = part.texts_with_options
+    cards = [card_of(row, part, posts[row.row]) for row in rows]
     page = render_page(
         "generations.html.j2",
         folders=[TEMPLATES],
@@ -109,9 +110,8 @@ def write_generations(folder: Path, part: PostTable, tables: Sequence[Table] = (
     return write_text(folder / NAME, page)
 
 
-def card_of(row: GeneratedRow, part: PostTable) -> GenerationCard:
-    """Return one row as the page shows it."""
-    post = part.texts[row.row]
+def card_of(row: GeneratedRow, part: PostTable, post: str) -> GenerationCard:
+    """Return one row as the page shows it, with its post."""
     gold, predicted = gold_words(row, part), decision_words(row, part)
     outcome = "unread" if row.answer is None else "right" if predicted == gold else "wrong"
     explanation = explanation_pieces(row.explanation, post)

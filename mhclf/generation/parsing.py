@@ -1,5 +1,6 @@
 """Labels out of generated text: ordered parsers, each with a name that the results keep."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ REASONING = "Reasoning:"
 """What stands between label and explanation in IMHI's form."""
 
 _MARKER = re.compile(
-    r"(?:answers?|labels?|verdict|decision|答案|标签|判断)\s*(?:is|are|=|:|：|是|为)+\s*(?P<rest>[^\n。]+)",
+    r"(?:answers?|labels?|verdict|decision|答案|标签|判断)[^\S\n]*(?:is|are|=|:|：|是|为)+[^\S\n]*(?P<rest>[^\n。]+)",
     re.IGNORECASE,
 )
 _NEGATORS = re.compile(
@@ -32,6 +33,8 @@ _ANSWERS_ONLY_ALONE = {
     "否": re.compile(r"(?<!\w)(?:否|不是)(?!\w)"),
     "无": re.compile(r"(?<!\w)无(?!\w)"),
 }
+_EDGES = "\"'“”‘’`*.。:：()（）[]?？!！ "
+"""Signs round an answer that are no part of it."""
 _NEAR = 200
 """Characters before a label in which a negator may stand."""
 _NONE_OF = re.compile(r"\bnone of (?:them|these|those|the above|the following)\b", re.IGNORECASE)
@@ -56,6 +59,8 @@ class Parsed:
 
 
 UNPARSED = Parsed(None, "unparsed")
+PUBLISHED_OTHERWISE = "published_otherwise"
+"""Names the rule of an answer that names no label and becomes one all the same, as in the published code."""
 
 
 def parse_answer(text: str, question: Question) -> Parsed:
@@ -85,11 +90,15 @@ def parse_answer(text: str, question: Question) -> Parsed:
 def parse_published(text: str, rule: Sequence[tuple[str, ...]], labels: Sequence[str]) -> Parsed:
     """Read an answer as the published code of MentaLLaMA does, for comparison.
 
-    The first (part, label) of `rule` whose part stands anywhere before "Reasoning:" in the lowered text; an answer
-    without any becomes class 0.
+    The first (part, label) of `rule` whose part stands anywhere before "Reasoning:" in the lowered text. An answer
+    without any becomes the label of the pair with an empty part, else class 0; its parser is `PUBLISHED_OTHERWISE`.
     """
-    found = published_label(text.partition(REASONING)[0], rule)
-    return Parsed((0,), "published_class_0") if found is None else Parsed((labels.index(found),), "published")
+    told = text.partition(REASONING)[0]
+    found = published_label(told, [pair for pair in rule if pair[0]])
+    if found is not None:
+        return Parsed((labels.index(found),), "published")
+    otherwise = next((label for part, label in rule if not part), labels[0])
+    return Parsed((labels.index(otherwise),), PUBLISHED_OTHERWISE)
 
 
 def explanation_of(text: str) -> str:
@@ -169,12 +178,35 @@ def _exact(text: str, question: Question) -> tuple[int, ...] | None:
 
 
 def _letter(text: str, question: Question) -> tuple[int, ...] | None:
+    found = _letters_meant(text, question)
+    return _fitting(found, question) if found else None
+
+
+def _letters_meant(text: str, question: Question) -> list[int]:
+    """Return the answers whose letters a text names and does not deny; none where answers are no letters."""
     if not question.lettered:
-        return None
+        return []
     known = LETTERS[: len(question.answers)]
-    # A letter alone, in brackets, or followed by a full stop, bracket or colon: "a" inside a sentence is a word.
-    found = re.findall(rf"(?:^|[\s(（])([{known}])(?=[.):）：,、]|\s*$)", text)
-    return _fitting([known.index(letter) for letter in found], question) if found else None
+    spans = [match.span(match.lastgroup or 0) for match in _letters(known).finditer(text)]
+    blank = list(text)
+    for start, _ in spans:
+        blank[start] = ";"
+    negated = _negated(text, "".join(blank), spans)
+    return [known.index(text[start].upper()) for start, end in spans if (start, end) not in negated]
+
+
+@functools.cache
+def _letters(known: str) -> re.Pattern[str]:
+    """Return a pattern of a letter that answers: "a" inside a sentence is a word.
+
+    It stands at an end, in brackets, before a full stop, bracket, colon or the next one of a list, before a reason or
+    "is right", or behind the word "option".
+    """
+    reason = r"\s+(?:or|and|nor|because|since|as)\b|\s+is\s+(?:the\s+|my\s+)?(?:correct|right|best)\b"
+    behind = rf"[.):）：,、/]|\s*$|\s*[或和]|{reason}"
+    return re.compile(
+        rf"(?:^|[\s(（/])(?P<plain>[{known}])(?={behind})|(?i:option|choice|选项)\s*[(（]?(?P<named>(?i:[{known}]))(?!\w)"
+    )
 
 
 def _marker(text: str, question: Question) -> tuple[int, ...] | None:
@@ -191,12 +223,16 @@ def _marker(text: str, question: Question) -> tuple[int, ...] | None:
 
 
 def _first_line(text: str, question: Question) -> tuple[int, ...] | None:
-    lines = [] if question.joint else text.strip().splitlines()
+    # Options that are repeated ("A. ...", "B. ...") are no answer.
+    repeated = len(set(_letters_meant(text, question))) > 1
+    lines = [] if question.joint or repeated else text.strip().splitlines()
     return _exact(re.split(r"[.。!,，:：]", lines[0])[0], question) if lines else None
 
 
 def _mention(text: str, question: Question) -> tuple[int, ...] | None:
-    found = list(mentioned(text, question.words))
+    # Options of a row are often whole sentences: their full stop need not be said.
+    words = [word.strip(_EDGES) or word for word in question.words] if question.by_row else question.words
+    found = list(mentioned(text, words))
     if not found:
         said_none = _NONE.match(text.strip()) or _NONE_OF.search(text)
         return () if question.joint and said_none else None
@@ -205,10 +241,10 @@ def _mention(text: str, question: Question) -> tuple[int, ...] | None:
 
 def _number(text: str, question: Question) -> int | None:
     """Return the answer that a text is, but for quotation marks, full stops and case."""
-    plain = text.strip().strip("\"'“”‘’`*.。:：()（）[] ").casefold()
+    plain = text.strip().strip(_EDGES).casefold()
     for names in (question.answers, question.words):
         for number, name in enumerate(names):
-            if plain == name.casefold():
+            if plain in {name.casefold(), name.strip(_EDGES).casefold() or name.casefold()}:
                 return number
     return None
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 
 from mhclf.config.dataset import DatasetConfig
 from mhclf.config.generation import LabelsConfig
+from mhclf.data.table import option_lines
 from mhclf.errors import ConfigError
 from mhclf.generation.wording import Wording
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = ascii_uppercase
 CONTEXT = "{context}"
 """Stands in a question for the context of the row, where that is what is asked about the post."""
 
@@ -65,7 +67,7 @@ class Question:
         """Return the list of possible answers as it stands in the prompt."""
         listed = []
         for word, answer, description in zip(self.words, self.answers, self.descriptions, strict=True):
-            option = f"{answer}. {word}" if self.lettered else word
+            (option,) = option_lines([answer], [word]) if self.lettered else [word]
             listed.append(wording.described.format(option=option, description=description) if description else option)
         if self.by_row:
             # They may hold commas, so each has a line.
@@ -98,7 +100,7 @@ def questions_of(dataset: DatasetConfig, labels: LabelsConfig, wording: Wording)
     """
     prompt = dataset.prompt
     if dataset.task == "choice":
-        letters = _letters(len(dataset.label_names), dataset.name)
+        letters = dataset.label_names
         blank = ("",) * len(letters)
         return [Question(prompt.question or wording.choice_question, letters, letters, blank, by_row=True)]
     names = dataset.label_names
@@ -127,10 +129,6 @@ def questions_of(dataset: DatasetConfig, labels: LabelsConfig, wording: Wording)
 def _answers(words: tuple[str, ...], labels: LabelsConfig, name: str) -> tuple[str, ...]:
     if labels.form == "words":
         return words
-    return _letters(len(words), name)
-
-
-def _letters(count: int, name: str) -> tuple[str, ...]:
-    if count > len(LETTERS):
-        raise ConfigError(f"{name}: {count} labels are more than there are letters. Use --labels.form words.")
-    return tuple(LETTERS[:count])
+    if len(words) > len(LETTERS):
+        raise ConfigError(f"{name}: {len(words)} labels are more than there are letters. Use --labels.form words.")
+    return tuple(LETTERS[: len(words)])

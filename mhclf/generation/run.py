@@ -138,6 +138,11 @@ def run_prompts(
 
 
 def _check(config: GenerationConfig, dataset: DatasetConfig) -> None:
+    if dataset.task == "choice" and (config.labels.form, config.labels.questions) != ("words", "auto"):
+        raise ConfigError(
+            f"labels: form and questions change nothing where each row has options of its own, as in {dataset.name}. "
+            "Leave them out."
+        )
     if config.protocol == "mentallama-2024" and not dataset.published_labels:
         raise ConfigError(
             f"protocol: {dataset.name} has no 'published_labels', the rule by which the published code reads answers. "
@@ -162,7 +167,7 @@ def _folder(
         settings["labels"] |= {"tuned": to_mapping(read_label_fit(label_fit_file(config.local)))}
     words = [dataset.task, dataset.language, dataset.label_names, to_mapping(dataset.prompt)]
     if config.protocol == "mentallama-2024":
-        words.append(dataset.published_labels)
+        words.append([dataset.published_labels, dataset.published_answers])
     # Examples show explanations, and the run's are measured against them.
     data = [hashes["data"], hashes.get("explanations", "")]
     content = [settings, to_mapping(strategy), words, dict(backend.identity), data]

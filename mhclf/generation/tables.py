@@ -25,7 +25,10 @@ def generation_table(records: Sequence[ResultRecord]) -> Table:
         "unparsed: share of answers that name no label; they count as wrong",
     ]
     if first.protocol == "mentallama-2024":
-        notes[1] = "protocol mentallama-2024: an answer that names no label counts as class 0, as in the published code"
+        notes[1] = (
+            "protocol mentallama-2024: an answer that names no label (unparsed) counts as class 0 or 'other', as in "
+            "the published code"
+        )
     return Table(title, (Column("metric"), Column(first.method, "right")), rows, tuple(notes))
 
 

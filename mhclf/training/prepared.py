@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mhclf.config.dataset import DatasetConfig
 from mhclf.config.run import RunConfig
 from mhclf.data.audit import audit, drop_shared
 from mhclf.data.load import load_table
@@ -13,7 +14,6 @@ from mhclf.data.subsets import limit_rows, take_subset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
-from mhclf.models.heads import HEADS
 from mhclf.registry import nearest
 from mhclf.training.checks import check_data
 from mhclf.training.outcome import risk_of
@@ -40,12 +40,7 @@ def prepare_data(config: RunConfig) -> PreparedData:
         fold=config.fold,
         columns=config.columns,
     )
-    if table.config.task == "choice":
-        raise ConfigError(
-            f"{table.config.name}: task: a classifier cannot learn 'choice': each row has answers of its own. Ask a "
-            "language model: generate.py prompt, or tune one: generate.py tune."
-        )
-    HEADS.get(table.config.task)
+    refuse_choice(table.config)
     known = metric_names(table.config.task, table.labels, risk=risk_of(table.config))
     first = table.config.headline_metric
     if first in known and first not in metric_names(table.config.task, table.labels):
@@ -80,6 +75,21 @@ def prepare_data(config: RunConfig) -> PreparedData:
     return PreparedData(table, manifest, auxiliary)
 
 
+def refuse_choice(dataset: DatasetConfig) -> None:
+    """Refuse multiple choice, which is no task of a classifier.
+
+    Raises
+    ------
+    ConfigError
+        Says what can be done instead.
+    """
+    if dataset.task == "choice":
+        raise ConfigError(
+            f"{dataset.name}: task: a classifier cannot answer 'choice': each row has answers of its own. Ask a "
+            "language model: generate.py prompt, or tune one: generate.py tune."
+        )
+
+
 def _auxiliary_names(table: PostTable, config: RunConfig) -> tuple[str, ...]:
     """Return the auxiliary sets; `shared` stands for all that the YAML names under `shares_text_with`."""
     if "shared" not in config.auxiliary:
@@ -93,7 +103,7 @@ def _auxiliary_names(table: PostTable, config: RunConfig) -> tuple[str, ...]:
 def _auxiliary_rows(name: str, table: PostTable, config: RunConfig) -> PostTable:
     """Return the train rows of another set that meet no held-out post of ours."""
     other = load_table(name, data_root=config.data_root, mask=config.mask)
-    HEADS.get(other.config.task)
+    refuse_choice(other.config)
     other, findings = drop_shared(other, {table.config.name: table}, ("validation", "test"))
     for finding in findings:
         logger.info("%s: %s", other.config.name, finding.message)

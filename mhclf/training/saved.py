@@ -42,6 +42,9 @@ class SavedPredictions:
     ids, groups, splits : array of str, shape (n,)
     gold, prediction : array
         Class numbers (n,), or 0/1 labels (n, labels).
+    unread : array of bool
+        Of the same shape: where a prompted model's answer named no label. The prediction is wrong there: `NO_ANSWER`,
+        or the opposite of gold.
     probability : array (n, labels)
     risk : RiskLabels or None
         What the data set says about risk.
@@ -54,13 +57,14 @@ class SavedPredictions:
     splits: npt.NDArray[Any]
     gold: npt.NDArray[np.int64]
     prediction: npt.NDArray[np.int64]
+    unread: npt.NDArray[np.bool_]
     probability: npt.NDArray[np.float64]
     risk: RiskLabels | None = None
 
     def part(self, split: str) -> "SavedPredictions":
         """Return the rows of one split."""
         rows = self.splits == split
-        arrays = ("ids", "groups", "splits", "gold", "prediction", "probability")
+        arrays = ("ids", "groups", "splits", "gold", "prediction", "unread", "probability")
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
 
@@ -88,16 +92,20 @@ def read_predictions(
         task, labels = manifest["task"], tuple(manifest["labels"])
         risk = manifest.get("risk")
         number = {label: index for index, label in enumerate(labels)}
-        outside: dict[Any, int] = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
+        outside = dict.fromkeys(manifest.get("source_labels_without_target", ()), NO_ANSWER)
         ids, groups, splits = (frame[column].astype(str).to_numpy(dtype=object) for column in ("id", "group", "split"))
+        gold = _numbers(frame["gold"], number, task)
+        prediction = _numbers(frame["prediction"], outside | number, task)
+        unread = _numbers(frame["unread_labels"], number, task) == 1 if "unread_labels" in frame else prediction < 0
         return SavedPredictions(
             task,
             labels,
             ids,
             groups,
             splits,
-            _numbers(frame["gold"], number, task),
-            _without_unread(_numbers(frame["prediction"], outside | number, task), frame, number, task),
+            gold,
+            np.where(unread, 1 - gold, prediction) if task == "multilabel" else prediction,
+            unread,
             frame[[f"probability/{label}" for label in labels]].to_numpy(dtype=np.float64),
             risk_labels(task, labels, risk["high"], risk["order"]) if risk else None,
         )
@@ -117,17 +125,6 @@ def _numbers(names: "pd.Series[Any]", number: Mapping[str, int], task: str) -> n
 def _is_missing(name: Any) -> bool:
     """Return whether a cell is empty: None or NaN, as the version of pandas has it."""
     return name is None or isinstance(name, float)
-
-
-def _without_unread(
-    prediction: npt.NDArray[np.int64], frame: pd.DataFrame, number: Mapping[str, int], task: str
-) -> npt.NDArray[np.int64]:
-    """Return predictions in which unread answers are wrong: for several labels, the opposite of gold."""
-    if "unread_labels" not in frame:
-        return prediction
-    gold = _numbers(frame["gold"], number, task)
-    unread = _numbers(frame["unread_labels"], number, task).astype(bool)
-    return np.where(unread, 1 - gold, prediction)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mhclf.results.files import read_mapping, write_text
 from mhclf.results.records import ResultRecord, write_records
 from mhclf.training.outcome import abstention_scores
 from mhclf.training.predict import Scored
-from mhclf.training.prepared import prepare_data
+from mhclf.training.prepared import prepare_data, refuse_choice
 from mhclf.training.saved import Run, load_run, trained_hash
 
 MANIFEST = "manifest.json"
@@ -94,6 +94,7 @@ def evaluate_on(
     run = load_run(run_folder)
     trained = _training_sides(run, data_root)
     target = load_table(data, data_root=data_root, mask=run.config.mask)
+    refuse_choice(target.config)
     part = target.part(split)
     if not len(part):
         raise DataError(f"{target.config.name}: has no {split} part. Choose another --split.")

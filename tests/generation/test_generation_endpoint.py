@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mhclf.config.generation import EndpointConfig
+from mhclf.config.generation import EndpointConfig, GenerationConfig, LabelsConfig
+from mhclf.config.judge import JudgeRunConfig, JudgeSettings
 from mhclf.errors import ConfigError, RunError
 from mhclf.generation.endpoint import EndpointBackend
+from mhclf.generation.judged_run import judge_run
 from mhclf.generation.requests import Ask, Choose, Said, Turn
+from mhclf.generation.run import run_prompts
 
 Reply = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 
@@ -221,6 +225,41 @@ def test_posts_are_cut_behind_a_word(serve: Any) -> None:
     assert own.shorten("one two three four", 2) == "one two"
     assert own.shorten("short", 2) == "short"
     assert own.shorten("我今天很难过", 3) == "我今天"
+
+
+@pytest.mark.parametrize(("mechanism", "asked"), [("single", 1), ("dual", 2), ("debate", 3), ("majority_vote", 5)])
+def test_every_judge_works_behind_a_server(
+    serve: Any, tiny_dataset: Path, tmp_path: Path, mechanism: Any, asked: int
+) -> None:
+    def reply(number: int, content: dict[str, Any]) -> Reply:
+        text = content["messages"][-1]["content"]
+        if "Criterion" not in json.dumps(content):
+            return 200, chat("because of the knee" if "Explain" in text else "body")
+        # A first answer fails; the sides of a debate say something that is no score.
+        if number == len(explained) + 1:
+            return 503, b"busy"
+        return 200, chat("It says why." if "score" not in text.casefold() else '{"score": 2}')
+
+    explained: list[int] = []
+    server = serve(reply)
+    endpoint = EndpointConfig(server.url, "m", wait=0.01)
+    config = GenerationConfig(
+        data=str(tiny_dataset), out=str(tmp_path), explain=True, limit=3, backend="endpoint", endpoint=endpoint,
+        labels=LabelsConfig(by="parse"),
+    )  # fmt: skip
+    folder = run_prompts(config).folder
+    explained += range(len(server.seen))
+    settings = JudgeSettings(by="parse", mechanism=mechanism)
+    judge = JudgeRunConfig(judge=settings, backend="endpoint", endpoint=endpoint, run=str(folder))
+    judged = judge_run(judge)
+    values = {(one.criterion, one.metric): (one.value, one.n) for one in judged.records}
+    assert values["overall", "score"] == (2.0, 3)
+    assert values["overall", "unread"] == (0.0, 3)
+    # Four criteria, three rows; one request was tried twice.
+    assert len(server.seen) - len(explained) == 4 * 3 * asked + 1
+    before = len(server.seen)
+    assert judge_run(judge).records == judged.records
+    assert len(server.seen) == before
 
 
 @pytest.mark.parametrize(

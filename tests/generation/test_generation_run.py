@@ -309,7 +309,33 @@ def test_the_published_protocol_reads_substrings(tiny_dataset: Path, tmp_path: P
     assert (frame.loc[frame["gold"] == "work", "prediction"] == "work").all()
     # What names no label becomes class 0, as in the published code.
     assert (frame.loc[frame["gold"] != "work", "prediction"] == "body").all()
-    assert value(outcome.records, "unparsed") == 0.0
+    # It counts them all the same, and does not say so in its score.
+    assert value(outcome.records, "unparsed") == pytest.approx((frame["gold"] != "work").mean())
+    answers = 'published_answers: [["home", "people"], ["", "people"]]\n'
+    own.write_text(own.read_text(encoding="utf-8") + answers, encoding="utf-8")
+    frame = pd.read_parquet(run_prompts(replace(config, data=str(own)), backend=backend).folder / "predictions.parquet")
+    assert set(frame["prediction"]) == {"people"}
+
+
+def test_an_unread_answer_of_a_prompted_run_stays_unread(
+    tiny_dataset: Path, tiny_multilabel: Path, tmp_path: Path
+) -> None:
+    for data in (tiny_dataset, tiny_multilabel):
+        first = GenerationConfig(
+            data=str(data), out=str(tmp_path / "first"), labels=LabelsConfig(by="parse", questions="per_label")
+        )
+        read = run_prompts(
+            first, backend=ScriptedBackend(lambda r: "yes, body" if "knee" in r.turns[0].text else "I cannot say.")
+        )
+        labels = LabelsConfig(by="run", run=str(read.folder), questions="per_label")
+        config = GenerationConfig(data=str(data), out=str(tmp_path / "second"), labels=labels, explain=True)
+        backend = ScriptedBackend(lambda request: "because of the knee")
+        outcome = run_prompts(config, backend=backend)
+        assert value(outcome.records, "unparsed") == value(read.records, "unparsed") > 0
+        # Nothing is explained that was not decided.
+        assert all("knee" in request.turns[0].text for request in backend.asked)
+        lines = [json.loads(line) for line in (outcome.folder / "generations.jsonl").read_text().splitlines()]
+        assert all((line["answer"] is None) == (line["explanation"] == "") for line in lines)
 
 
 def test_the_label_of_a_classifier_is_explained(tiny_dataset: Path, tiny_multilabel: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The backend behind a server, against a real one: `transformers serve` with a tiny model on this machine."""
+"""The backend behind a server, against a real one: `transformers serve` with a tiny model and with SmolLM2."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ import requests
 from generation_support import build_decoder_folder
 
 from mhclf.config.generation import EndpointConfig, GenerationConfig, LabelsConfig
-from mhclf.generation.decoders import load_decoder
+from mhclf.generation.decoders import load_decoder, smollm2_folder
 from mhclf.generation.endpoint import EndpointBackend
 from mhclf.generation.local import LocalBackend
 from mhclf.generation.requests import Ask, Request, Turn
@@ -27,8 +27,10 @@ pytestmark = pytest.mark.slow
 START = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["tiny", "smollm2"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param == "smollm2":
+        return smollm2_folder()
     return build_decoder_folder(tmp_path_factory.mktemp("served") / "tiny-llama")
 
 

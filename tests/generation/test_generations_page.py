@@ -109,7 +109,7 @@ def test_prompting_writes_a_page_where_all_is_text(asked: tuple[Path, Path]) -> 
 
 def test_quotes_and_flags_are_marked(asked: tuple[Path, Path]) -> None:
     part = load_table(str(asked[0])).part("test")
-    cards = [card_of(row, part) for row in read_generated(asked[1], part)]
+    cards = [card_of(row, part, part.texts[row.row]) for row in read_generated(asked[1], part)]
     # The posts hold a quotation of their own, which the explanation repeats.
     assert (cards[2].found, cards[2].invented, cards[2].marks) == (3, 1, "invented")
     assert Piece("zebra <b>2</b>", "invented") in cards[2].explanation
@@ -147,7 +147,7 @@ def test_yes_or_no_questions_are_right_or_wrong_by_label(tiny_multilabel: Path, 
     config = GenerationConfig(data=str(tiny_multilabel), out=str(tmp_path), explain=True)
     folder = run_prompts(config, backend=ScriptedBackend(reply)).folder
     part = load_table(str(tiny_multilabel)).part("test")
-    cards = [card_of(row, part) for row in read_generated(folder, part)]
+    cards = [card_of(row, part, part.texts[row.row]) for row in read_generated(folder, part)]
     assert {card.predicted for card in cards} == {"body: yes", "work: yes", "people: yes"}
     names = dict(zip(part.frame["id"].astype(str), part.gold_names(), strict=True))
     assert all((card.outcome == "right") == (card.about in names[card.id]) for card in cards)

@@ -7,6 +7,7 @@ import pytest
 from mhclf.config.generation import LabelsConfig
 from mhclf.data.load import load_table
 from mhclf.data.locate import find_dataset
+from mhclf.generation.interview import published_parser
 from mhclf.generation.parsing import parse_answer
 from mhclf.generation.prompting import Post, Prompter
 from mhclf.generation.questions import questions_of
@@ -56,6 +57,40 @@ def test_the_published_sentences_are_read_as_their_labels(name: str) -> None:
     assert [parse_answer(answer, question).options for answer in ANSWERS[name]] == [
         (number,) for number in range(len(config.labels))
     ]
+
+
+PUBLISHED = (
+    ("imhi_sad", "I cannot say.", "other", "published_otherwise"),
+    ("imhi_sad", "It is about financial issues.", "financial problem", "published"),
+    ("imhi_sad", "family problems", "family issues", "published"),
+    ("imhi_sad", "social life", "social relationships", "published"),
+    ("imhi_sad", "emotional stress", "emotion turmoil", "published"),
+    ("imhi_sad", "other stress causes", "other", "published"),
+    ("imhi_sad", "homework of the family", "family issues", "published"),
+    ("imhi_swmh", "I cannot say.", "no mental disorder symptoms", "published_otherwise"),
+    ("imhi_swmh", "Suicide and depression", "suicide", "published"),
+    ("imhi_tsid", "suicide", "suicide or self-harm tendency", "published"),
+    ("imhi_tsid", "suicide, depression", "depression", "published"),
+    ("imhi_cams", "bias", "bias or abuse", "published"),
+    ("imhi_cams", "jobs", "jobs and career", "published"),
+    ("imhi_cams", "no causes", "no causes", "published_otherwise"),
+    ("imhi_dreaddit", "I know.", "no", "published"),
+    ("imhi_dreaddit", "Perhaps.", "no", "published_otherwise"),
+)
+
+
+@pytest.mark.parametrize(("name", "said", "raw", "parser"), PUBLISHED)
+@pytest.mark.parametrize("expert", ["", "_expert"])
+def test_answers_are_replayed_as_the_published_code_reads_them(
+    name: str, said: str, raw: str, parser: str, expert: str
+) -> None:
+    """Expected values: read by hand off `calculate_f1` in src/IMHI.py of the published code."""
+    # imhi_swmh is the experts' set itself.
+    config = find_dataset(name if name == "imhi_swmh" else name + expert).config
+    read = published_parser(config)
+    parsed = read(f"{said} Reasoning: yes, school, depression, bias")
+    label = config.label_pairs[(parsed.options or (-1,))[0]]
+    assert (raw in label.raw_values, parsed.parser) == (True, parser)
 
 
 def test_chinese_posts_are_asked_about_in_chinese() -> None:

@@ -127,6 +127,7 @@ def _files(located: LocatedDataset, data_root: str | None) -> list[PieceFile]:
         "'added_to_train'": source.added_to_train,
         "'group_file'": columns.group_file,
         "'split_file'": columns.split_file,
+        "'options'": columns.options,
         "a context of earlier turns": isinstance(columns.context, TurnsConfig),
     }
     for what, there in refused.items():
