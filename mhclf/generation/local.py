@@ -1,11 +1,11 @@
 """A backend on this machine: batched generation and scoring with a transformers model."""
 
 import hashlib
+import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
 
@@ -14,6 +14,7 @@ from mhclf.generation.decoders import Decoder
 from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
 
 IGNORED = -1
+_LIBRARIES = ("torch", "transformers")
 
 
 class LocalBackend:
@@ -36,7 +37,7 @@ class LocalBackend:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Model, weights, precision, chat template and library version."""
+        """Model, weights, precision, chat template and the versions of the libraries that compute."""
         template = self.decoder.tokenizer.chat_template
         return {
             "backend": "transformers",
@@ -44,7 +45,7 @@ class LocalBackend:
             "sha256": self.decoder.sha256,
             "dtype": str(self.decoder.model.dtype),
             "template": template if isinstance(template, str) else "",
-            "transformers": transformers.__version__,
+            **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         }
 
     def shorten(self, text: str, tokens: int) -> str:
