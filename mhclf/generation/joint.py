@@ -128,7 +128,9 @@ class JointExtension:
 
     def identity(self, dataset: DatasetConfig, hashes: Mapping[str, str]) -> str:
         """Return a hash of the decoder's weights, of what it is asked, and of the explanations that it learns."""
-        asked = [to_mapping(question_of(dataset)), dataset.language, to_mapping(dataset.prompt), dataset.label_names]
+        # No head answers about options of a row: that a question may have them leaves the names of runs as they were.
+        question = {key: value for key, value in to_mapping(question_of(dataset)).items() if key != "by_row"}
+        asked = [question, dataset.language, to_mapping(dataset.prompt), dataset.label_names]
         return content_hash([self._decoder.sha256, asked, hashes.get("explanations", "")])
 
     def extend(self, job: FitJob, plan: ClassificationPlan, posts: PostData) -> tuple[JointPlan, JointData]:
