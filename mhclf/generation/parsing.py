@@ -13,7 +13,7 @@ REASONING = "Reasoning:"
 """What stands between label and explanation in IMHI's form."""
 
 _MARKER = re.compile(
-    r"(?:answers?|labels?|verdict|decision|答案|标签|判断)[^\S\n]*(?:is|are|=|:|：|是|为)+[^\S\n]*(?P<rest>[^\n。]+)",
+    r"(?:answers?|labels?|verdict|decision|答案|标签|判断)\s*(?:is|are|=|:|：|是|为)+\s*(?P<rest>[^\n。]+)",
     re.IGNORECASE,
 )
 _NEGATORS = re.compile(
@@ -213,8 +213,10 @@ def _marker(text: str, question: Question) -> tuple[int, ...] | None:
     matches = list(_MARKER.finditer(text))
     if not matches:
         return None
-    # Several answers may stand on lines of their own.
-    rest = text[matches[-1].start("rest") :] if question.joint else matches[-1]["rest"]
+    # Several answers may stand on lines of their own; so do options that are but repeated.
+    last, start = matches[-1], matches[-1].start("rest")
+    below = question.lettered and "\n" in text[last.start() : start]
+    rest = text[start:] if question.joint or below else last["rest"]
     for rule in (_exact, _letter, _mention):
         found = rule(rest, question)
         if found is not None:

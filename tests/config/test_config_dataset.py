@@ -62,7 +62,8 @@ def build(**over):
          "Did you mean 'multiclass'?"),
         ({"colums": {}}, "set.yaml: unknown key 'colums'. Did you mean 'columns'? Known keys: name, task, labels, "
          "source, columns, schema_version, title, language, rationale, explanations, repair, splits, "
-         "max_length, metrics, prompt, published_labels, risk, shares_text_with, licence, access, citation, ethics."),
+         "max_length, metrics, prompt, published_labels, published_answers, risk, shares_text_with, licence, access, "
+         "citation, ethics."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(over, message):

@@ -269,11 +269,13 @@ RUNS = st.builds(
 
 @st.composite
 def dataset_configs(draw):
+    task = draw(st.sampled_from(["multiclass", "multilabel", "ordinal", "choice"]))
     names = draw(st.lists(WORDS, min_size=2, max_size=5, unique=True))
+    if task == "choice":
+        names = list("ABCDE"[: len(names)])
     raws = draw(st.lists(WORDS, min_size=len(names), max_size=len(names), unique=True))
     plain = draw(st.booleans())
     labels = tuple(names) if plain else tuple(LabelName(raw, name) for raw, name in zip(raws, names, strict=True))
-    task = draw(st.sampled_from(["multiclass", "multilabel", "ordinal", "choice"]))
     columns = tuple(draw(st.lists(WORDS, min_size=len(names), max_size=len(names))))
     own_group = draw(st.booleans())
     return DatasetConfig(

@@ -77,7 +77,7 @@ def test_an_unknown_name_lists_what_exists(name, near):
         (BASE | {"tsk": 1},
          "{}: unknown key 'tsk'. Did you mean 'task'? Known keys: name, task, labels, source, columns, "
          "schema_version, title, language, rationale, explanations, repair, splits, max_length, metrics, "
-         "prompt, published_labels, risk, "
+         "prompt, published_labels, published_answers, risk, "
          "shares_text_with, licence, access, citation, ethics."),
         (BASE | {"columns": {"text": "text", "label": "x", "group": "a", "group_file": "b"}},
          "{}: columns: give 'group' or 'group_file', not both."),

@@ -110,7 +110,7 @@ def test_the_published_parser_takes_parts_of_words_and_makes_the_rest_class_0() 
     rule, labels = (("work", "work"), ("social", "social relationships")), ("school", "work", "social relationships")
     assert parse_published("Social work. Reasoning: none", rule, labels) == Parsed((1,), "published")
     assert parse_published("homework", rule, labels) == Parsed((1,), "published")
-    assert parse_published("I cannot say. Reasoning: work", rule, labels) == Parsed((0,), "published_class_0")
+    assert parse_published("I cannot say. Reasoning: work", rule, labels) == Parsed((0,), "published_otherwise")
 
 
 def test_the_explanation_stands_behind_reasoning() -> None:

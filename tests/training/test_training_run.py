@@ -439,7 +439,7 @@ def test_what_is_refused_before_training(tiny_config, tmp_path):
     path.write_text(path.read_text().replace("task: multiclass", "task: choice").replace("macr_f1", "macro_f1"))
     with pytest.raises(ConfigError) as error:
         run(tiny_config(data=str(path)))
-    assert str(error.value) == "Unknown head 'choice'. Known: multiclass, multilabel, ordinal."
+    assert str(error.value) == f"{path}: columns: options: missing; 'task: choice' needs the columns of the options."
 
 
 def test_a_headline_where_less_is_better_chooses_the_epoch_with_the_least(tiny_config, tmp_path):
