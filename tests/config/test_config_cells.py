@@ -1,6 +1,7 @@
 """Cells as command lines: quoting, paths, and the same configuration back."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings

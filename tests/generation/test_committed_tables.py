@@ -14,16 +14,14 @@ from mhclf.results.suite import read_suite_records
 from mhclf.results.suite_files import write_suite_tables
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
-RESULTS, TABLES = EXPERIMENTS / "results", EXPERIMENTS / "tables"
+RESULTS, SUITES, TABLES = EXPERIMENTS / "results", EXPERIMENTS / "suites", EXPERIMENTS / "tables"
 
 
 def same_as_committed(written: Path) -> None:
     assert written.read_bytes() == (TABLES / written.name).read_bytes(), written.name
 
 
-@pytest.mark.parametrize(
-    "path", sorted((EXPERIMENTS / "suites" / "generation").glob("*.yaml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted((SUITES / "generation").glob("*.yaml")), ids=lambda path: path.stem)
 def test_suites_of_prompts(path: Path, tmp_path: Path) -> None:
     suite = read_generation_suite(path.parent, path.stem)
     command = f"python experiments/generate.py suite --suite {suite.name}"
@@ -35,9 +33,7 @@ def test_suites_of_prompts(path: Path, tmp_path: Path) -> None:
     assert cells == {(data, row) for data in suite.datasets for row in suite.strategies}
 
 
-@pytest.mark.parametrize(
-    "path", sorted((EXPERIMENTS / "suites" / "systems").glob("*.yaml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted((SUITES / "systems").glob("*.yaml")), ids=lambda path: path.stem)
 def test_comparisons_of_systems(path: Path, tmp_path: Path) -> None:
     config = read_comparison(path.parent, path.stem)
     suite, command = config.as_suite(SYSTEM_ENCODER), f"python experiments/generate.py compare --suite {config.name}"
