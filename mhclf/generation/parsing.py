@@ -118,12 +118,7 @@ def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
     ]
     # What holds a span comes before it.
     spans.sort(key=lambda span: (span[0], -span[1], span[2]))
-    # A negator inside another label ("no causes", 自杀未遂) negates nothing behind it.
-    signs = list(text)
-    for start, end, _ in spans:
-        signs[start:end] = ";" * (end - start)
-    blank = "".join(signs)
-    negated = _negated(text, blank, sorted({(start, end) for start, end, _ in spans}))
+    negated = _negated(text, sorted({(start, end) for start, end, _ in spans}))
     found = set()
     before, reach, furthest = (-1, -1), -1, -1
     for start, end, number in spans:
@@ -135,8 +130,13 @@ def mentioned(text: str, words: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _negated(text: str, blank: str, spans: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+def _negated(text: str, spans: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
     """Return the places behind a negator, and those that stand behind one of these in a list that ends in `or`."""
+    # A negator inside another label ("no causes", 自杀未遂) negates nothing behind it.
+    signs = list(text)
+    for start, end in spans:
+        signs[start:end] = ";" * (end - start)
+    blank = "".join(signs)
     found = {span for span in spans if _NEGATORS.search(blank, max(0, span[0] - _NEAR), span[0])}
     chain: list[tuple[int, int]] = []
     for span in spans:
@@ -188,10 +188,7 @@ def _letters_meant(text: str, question: Question) -> list[int]:
         return []
     known = LETTERS[: len(question.answers)]
     spans = [match.span(match.lastgroup or 0) for match in _letters(known).finditer(text)]
-    blank = list(text)
-    for start, _ in spans:
-        blank[start] = ";"
-    negated = _negated(text, "".join(blank), spans)
+    negated = _negated(text, spans)
     return [known.index(text[start].upper()) for start, end in spans if (start, end) not in negated]
 
 
@@ -233,7 +230,7 @@ def _first_line(text: str, question: Question) -> tuple[int, ...] | None:
 
 def _mention(text: str, question: Question) -> tuple[int, ...] | None:
     # Options of a row are often whole sentences: their full stop need not be said.
-    words = [word.strip(_EDGES) or word for word in question.words] if question.by_row else question.words
+    words = [_bare(word) for word in question.words] if question.by_row else question.words
     found = list(mentioned(text, words))
     if not found:
         said_none = _NONE.match(text.strip()) or _NONE_OF.search(text)
@@ -246,9 +243,14 @@ def _number(text: str, question: Question) -> int | None:
     plain = text.strip().strip(_EDGES).casefold()
     for names in (question.answers, question.words):
         for number, name in enumerate(names):
-            if plain in {name.casefold(), name.strip(_EDGES).casefold() or name.casefold()}:
+            if plain == _bare(name).casefold():
                 return number
     return None
+
+
+def _bare(word: str) -> str:
+    """Return a word without the signs round it; one of nothing else stays as it is."""
+    return word.strip(_EDGES) or word
 
 
 def _fitting(numbers: Sequence[int], question: Question) -> tuple[int, ...] | None:

@@ -94,7 +94,7 @@ class Prompter:
             "before": self._before(post.context),
             "source": self._source(post.text, post.context),
             "post": post.text,
-            "question": self._question(post.context, post.options),
+            "question": self._asked(question, post.context),
             # Options of a row are part of what is asked about it.
             "options": "" if question.by_row else question.options(self.wording),
             "constraint": question.constraint(self.wording),
@@ -115,8 +115,7 @@ class Prompter:
         # `replace`, not `format`: posts hold braces.
         return self.wording.before.replace("{context}", context)
 
-    def _question(self, context: str, options: Sequence[str]) -> str:
-        question = self.question.with_options(options)
+    def _asked(self, question: Question, context: str) -> str:
         asked = question.asked(context)
         return f"{asked}\n{question.options(self.wording)}" if question.by_row else asked
 
@@ -130,13 +129,8 @@ class Prompter:
         before, _, rest = self.wording.example.partition("{source}")
         middle, _, after = rest.partition("{answer}")
         source = self._source(example.text, example.context)
-        return (
-            before
-            + source
-            + middle.replace("{question}", self._question(example.context, example.options))
-            + answer
-            + after
-        )
+        question = self._asked(self.question.with_options(example.options), example.context)
+        return before + source + middle.replace("{question}", question) + answer + after
 
 
 def check_language(strategy: Strategy, name: str, language: str) -> None:

@@ -66,8 +66,8 @@ class Question:
     def options(self, wording: Wording) -> str:
         """Return the list of possible answers as it stands in the prompt."""
         listed = []
-        for word, answer, description in zip(self.words, self.answers, self.descriptions, strict=True):
-            (option,) = option_lines([answer], [word]) if self.lettered else [word]
+        options = option_lines(self.answers, self.words) if self.lettered else self.words
+        for option, description in zip(options, self.descriptions, strict=True):
             listed.append(wording.described.format(option=option, description=description) if description else option)
         if self.by_row:
             # They may hold commas, so each has a line.
