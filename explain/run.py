@@ -21,7 +21,7 @@ from explain.summary import (
     write_fidelity,
 )
 from explain.tables import fidelity_table, split_table
-from mhclf.config.run import short_name
+from mhclf.config.run import RunConfig, short_name
 from mhclf.data.second_opinion import second_spans
 from mhclf.errors import RunError
 from mhclf.results.files import read_mapping, write_text
@@ -44,26 +44,22 @@ class RunFidelity:
     counts: dict[str, object]
 
 
-def chosen_methods(run: Run, names: Sequence[str]) -> tuple[str, ...]:
-    """Return methods by name; `core` and `all` stand for those that fit the run.
+def chosen_methods(config: RunConfig, names: Sequence[str]) -> tuple[str, ...]:
+    """Return methods by name; `core` and `all` stand for those that fit a run of this configuration.
 
     Raises
     ------
     ConfigError
         On an unknown name.
     """
+    linear, marks = config.model.kind == "tfidf_lr", config.evidence.head_weight > 0
     found: list[str] = []
     for name in names:
         if name == "core":
-            found += LINEAR_METHODS if run.linear is not None else CORE_METHODS
-            if run.network is not None and run.network.evidence is not None:
-                found.append("rationale_head")
+            found += LINEAR_METHODS if linear else (*CORE_METHODS, *(["rationale_head"] if marks else []))
         elif name == "all":
-            unfit = {"exact_shapley", "tfidf_weights"}
-            if run.network is not None and run.network.evidence is None:
-                unfit.add("rationale_head")
-            fitting = [name for name in METHODS if name not in unfit]
-            found += LINEAR_METHODS if run.linear is not None else fitting
+            unfit = {"exact_shapley", "tfidf_weights", *([] if marks else ["rationale_head"])}
+            found += LINEAR_METHODS if linear else [name for name in METHODS if name not in unfit]
         else:
             check_method(name)
             found.append(name)
@@ -127,7 +123,7 @@ def explain_run(
     validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
     second = second_spans(config.data, prepared.table, config.data_root)
     found = explain_items(
-        run, items, validation, chosen_methods(run, methods), seed, faithful, curves, second, precision
+        run, items, validation, chosen_methods(run.config, methods), seed, faithful, curves, second, precision
     )
     identity = {
         "run": folder.name,

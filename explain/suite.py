@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from mhclf.errors import RunError
 from mhclf.results.files import write_text
 from mhclf.results.runfolder import read_run
 from mhclf.results.tables import to_latex, to_markdown
-from mhclf.training.run import run
-from mhclf.training.saved import load_run
+from mhclf.training.prepared import prepare_data
+from mhclf.training.run import checked_source, folder_of, run
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,9 @@ def explain_suite(
 ) -> None:
     """Train and explain every cell that is not yet, and write the text-free records after each.
 
+    A cell whose records are in the file, made with the same settings, is kept without its run folder; a baseline
+    only where no recipe that is still to be explained is held against it.
+
     Parameters
     ----------
     cells : sequence of RunConfig
@@ -59,40 +62,79 @@ def explain_suite(
         The recipe with which other recipes on the same data, encoder and seed are compared. Data set by
         data set its cells are explained first.
     """
+    asked = {"limit": limit, "precision": precision}
+    kept = _kept(cells, read_suite_fidelity(records) if records.is_file() else [], methods, asked)
     found: list[ExplainedRun] = []
     baselines: dict[tuple[str, str, int], RunFidelity] = {}
     datasets = list(dict.fromkeys(cell.data for cell in cells))
     ordered = sorted(cells, key=lambda cell: (datasets.index(cell.data), cell.method != baseline))
+    needed = {_place(cell) for number, cell in enumerate(cells) if number not in kept}
     for number, config in enumerate(ordered, start=1):
+        before = kept.get(cells.index(config))
+        if before is not None and not (config.method == baseline and _place(config) in needed):
+            found.append(before)
+            logger.info("[%d/%d] %s: kept from %s", number, len(cells), before.records[0].run, records)
+            continue
         outcome = run(config)
-        fidelity = _fidelity(outcome.folder, methods, limit, data_root, precision)
-        place = (config.data, config.encoder, config.seed)
+        fidelity = _fidelity(outcome.folder, config, methods, asked, data_root)
         changes: tuple[ModelChange, ...] = ()
         if config.method == baseline:
-            baselines[place] = fidelity
-        elif place in baselines:
-            changes = tuple(changes_between(fidelity, baselines[place]))
+            baselines[_place(config)] = fidelity
+        elif _place(config) in baselines:
+            changes = tuple(changes_between(fidelity, baselines[_place(config)]))
         found.append(ExplainedRun(fidelity.records, fidelity.counts, changes))
         logger.info("[%d/%d] %s explained", number, len(cells), outcome.folder)
+        # What is kept further on must not be lost when this process is stopped.
+        later = [kept[place] for cell in ordered[number:] if (place := cells.index(cell)) in kept]
         write_text(
-            records, "".join(json.dumps(asdict(item), ensure_ascii=False, sort_keys=True) + "\n" for item in found)
+            records,
+            "".join(json.dumps(asdict(item), ensure_ascii=False, sort_keys=True) + "\n" for item in found + later),
         )
 
 
+def _place(config: RunConfig) -> tuple[str, str, int]:
+    return config.data, config.encoder, config.seed
+
+
+def _kept(
+    cells: Sequence[RunConfig], before: Sequence[ExplainedRun], methods: Sequence[str], asked: Mapping[str, Any]
+) -> dict[int, ExplainedRun]:
+    """Return what records of before hold of the cells, by the cell's position."""
+    lines = {item.records[0].run: item for item in before if item.records}
+    kept = {}
+    for number, config in enumerate(cells) if lines else ():
+        prepared = prepare_data(config)
+        _, folder = folder_of(config, checked_source(config), prepared.table.config, prepared.manifest)
+        line = lines.get(folder.path.name)
+        if line is not None and _same(line.records, line.counts, config, methods, asked):
+            kept[number] = line
+    return kept
+
+
+def _same(
+    records: Sequence[FidelityRecord],
+    counts: Mapping[str, Any],
+    config: RunConfig,
+    methods: Sequence[str],
+    asked: Mapping[str, Any],
+) -> bool:
+    """Return whether numbers of before were made with the settings that are asked for."""
+    known = {record.method for record in records} - {SECOND}
+    faithful = any(record.metric == "comprehensiveness" for record in records)
+    same = {**asked, "split": "test", "seed": 0}.items() <= counts.items()
+    return faithful and same and known == set(chosen_methods(config, methods))
+
+
 def _fidelity(
-    folder: Path, methods: Sequence[str], limit: int, data_root: str | None, precision: Precision
+    folder: Path, config: RunConfig, methods: Sequence[str], asked: Mapping[str, Any], data_root: str | None
 ) -> RunFidelity:
     """Return what was found before with the same settings, or explain the run."""
     if (folder / "fidelity.jsonl").is_file():
         before = read_run_fidelity(folder)
-        same = {"limit": limit, "precision": precision, "split": "test", "seed": 0}
-        known = {record.method for record in before.records} - {SECOND}
-        faithful = any(record.metric == "comprehensiveness" for record in before.records)
-        fits = faithful and same.items() <= before.counts.items()
-        if fits and known == set(chosen_methods(load_run(folder), methods)):
+        if _same(before.records, before.counts, config, methods, asked):
             return before
         logger.info("%s was explained with other settings, and is explained again.", folder)
-    return explain_run(folder, methods, limit, data_root=data_root, precision=precision)
+    return explain_run(folder, methods, asked["limit"], data_root=data_root, precision=asked["precision"])
 
 
 def changes_between(ours: RunFidelity, theirs: RunFidelity) -> list[ModelChange]:

@@ -14,7 +14,7 @@ import pytest
 from explain.change import accuracy_change, fidelity_changes
 from explain.items import HIGHER_IS_BETTER, items_of
 from explain.plausibility import expected_hits
-from explain.run import chosen_methods, explain_run, read_run_fidelity
+from explain.run import LINEAR_METHODS, chosen_methods, explain_run, read_run_fidelity
 from explain.suite import explain_suite, read_suite_fidelity, suite_latex, suite_page
 from explain.summary import FidelityRecord, answers, right_for_the_right_reason, summarise
 from explain.tables import fidelity_table
@@ -172,10 +172,15 @@ def test_refusals(explained, config, tiny_dataset):
 
 
 def test_core_and_all_fit_the_run(explained):
-    loaded = load_run(explained.folder)
-    assert len(chosen_methods(loaded, ["core"])) == 9
-    assert {"exact_shapley", "tfidf_weights"}.isdisjoint(chosen_methods(loaded, ["all"]))
-    assert chosen_methods(loaded, ["random", "core"])[0] == "random"
+    settings = load_run(explained.folder).config
+    assert len(chosen_methods(settings, ["core"])) == 9
+    assert {"exact_shapley", "tfidf_weights", "rationale_head"}.isdisjoint(chosen_methods(settings, ["all"]))
+    assert chosen_methods(settings, ["random", "core"])[0] == "random"
+    marking = replace(settings, evidence=EvidenceConfig(head_weight=0.5))
+    assert chosen_methods(marking, ["core"])[9:] == ("rationale_head",)
+    assert "rationale_head" in chosen_methods(marking, ["all"])
+    linear = replace(settings, model=replace(settings.model, kind="tfidf_lr"))
+    assert chosen_methods(linear, ["core"]) == chosen_methods(linear, ["all"]) == LINEAR_METHODS
 
 
 def test_a_suite_is_explained_once_and_summed_up(config, tmp_path, monkeypatch):
@@ -225,6 +230,39 @@ def test_a_suite_says_what_another_recipe_changes(config, tmp_path):
     latex = suite_latex(records)
     assert latex.startswith("% \\usepackage{booktabs,graphicx}")
     assert latex.count(r"\begin{table}") == latex.count(r"\label{tab:fidelity-demo-") == 3
+
+
+def test_a_suite_keeps_committed_cells_without_their_run_folders(config, tmp_path, monkeypatch, caplog):
+    records = tmp_path / "fidelity.jsonl"
+    base = replace(config, method="lara_supcon", out=str(tmp_path / "first"))
+    other = replace(base, method="rationale_supervised", evidence=EvidenceConfig(attention_weight=0.5))
+    explain_suite([base], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    before = records.read_text()
+    moved = [replace(cell, out=str(tmp_path / "second")) for cell in (base, other)]
+    with monkeypatch.context() as patched:
+        patched.setattr("explain.suite.run", None)
+        explain_suite(moved[:1], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    assert records.read_text() == before
+    # A recipe that is new is held against its baseline, post by post: the baseline is explained again.
+    explain_suite(moved, records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    assert records.read_text().splitlines()[0] + "\n" == before
+    assert [item.records[0].model for item in read_suite_fidelity(records)] == ["lara_supcon", "rationale_supervised"]
+    # The other way round: what is kept is there while another cell is explained, and afterwards.
+    after = records.read_text()
+    added = replace(base, seed=2, out=str(tmp_path / "second"))
+    with monkeypatch.context() as patched:
+        patched.setattr("explain.suite.run", lambda cell: (_ for _ in ()).throw(RunError("stopped")))
+        with pytest.raises(RunError, match="stopped"):
+            explain_suite([added, *moved], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    assert records.read_text() == after
+    explain_suite([added, *moved], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    lines = read_suite_fidelity(records)
+    assert {(line.records[0].model, line.records[0].seed) for line in lines} == {
+        ("lara_supcon", 2),
+        ("lara_supcon", base.seed),
+        ("rationale_supervised", base.seed),
+    }
+    assert set(after.splitlines()) < set(records.read_text().splitlines())
 
 
 def test_changes_by_hand():
