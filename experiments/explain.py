@@ -141,6 +141,7 @@ def suite(arguments: argparse.Namespace) -> int:
             arguments.data_root,
             arguments.precision,
             config.baselines[0] if config.baselines else None,
+            config.explained_posts,
         )
     command = f"python experiments/explain.py --suite {config.name}"
     table = write_text(HERE / "tables" / f"{config.name}.md", suite_page(config, records, command))

@@ -45,6 +45,7 @@ def explain_suite(
     data_root: str | None,
     precision: Precision = "fp32",
     baseline: str | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> None:
     """Train and explain every cell that is not yet, and write the text-free records after each.
 
@@ -61,22 +62,28 @@ def explain_suite(
     baseline : str, optional
         The recipe with which other recipes on the same data, encoder and seed are compared. Data set by
         data set its cells are explained first.
+    limits : mapping, optional
+        Data set -> a smaller limit of its own.
     """
-    asked = {"limit": limit, "precision": precision}
-    kept = _kept(cells, read_suite_fidelity(records) if records.is_file() else [], methods, asked)
+
+    def asked(config: RunConfig) -> dict[str, Any]:
+        return {"limit": min(limit, (limits or {}).get(short_name(config.data), limit)), "precision": precision}
+
+    before = read_suite_fidelity(records) if records.is_file() else []
+    kept = {number: line for number, cell in enumerate(cells) if (line := _kept(cell, before, methods, asked(cell)))}
     found: list[ExplainedRun] = []
     baselines: dict[tuple[str, str, int], RunFidelity] = {}
     datasets = list(dict.fromkeys(cell.data for cell in cells))
     ordered = sorted(cells, key=lambda cell: (datasets.index(cell.data), cell.method != baseline))
     needed = {_place(cell) for number, cell in enumerate(cells) if number not in kept}
     for number, config in enumerate(ordered, start=1):
-        before = kept.get(cells.index(config))
-        if before is not None and not (config.method == baseline and _place(config) in needed):
-            found.append(before)
-            logger.info("[%d/%d] %s: kept from %s", number, len(cells), before.records[0].run, records)
+        line = kept.get(cells.index(config))
+        if line is not None and not (config.method == baseline and _place(config) in needed):
+            found.append(line)
+            logger.info("[%d/%d] %s: kept from %s", number, len(cells), line.records[0].run, records)
             continue
         outcome = run(config)
-        fidelity = _fidelity(outcome.folder, config, methods, asked, data_root)
+        fidelity = _fidelity(outcome.folder, config, methods, asked(config), data_root)
         changes: tuple[ModelChange, ...] = ()
         if config.method == baseline:
             baselines[_place(config)] = fidelity
@@ -97,18 +104,16 @@ def _place(config: RunConfig) -> tuple[str, str, int]:
 
 
 def _kept(
-    cells: Sequence[RunConfig], before: Sequence[ExplainedRun], methods: Sequence[str], asked: Mapping[str, Any]
-) -> dict[int, ExplainedRun]:
-    """Return what records of before hold of the cells, by the cell's position."""
+    config: RunConfig, before: Sequence[ExplainedRun], methods: Sequence[str], asked: Mapping[str, Any]
+) -> ExplainedRun | None:
+    """Return what records of before hold of a cell."""
     lines = {item.records[0].run: item for item in before if item.records}
-    kept = {}
-    for number, config in enumerate(cells) if lines else ():
-        prepared = prepare_data(config)
-        _, folder = folder_of(config, checked_source(config), prepared.table.config, prepared.manifest)
-        line = lines.get(folder.path.name)
-        if line is not None and _same(line.records, line.counts, config, methods, asked):
-            kept[number] = line
-    return kept
+    if not lines:
+        return None
+    prepared = prepare_data(config)
+    _, folder = folder_of(config, checked_source(config), prepared.table.config, prepared.manifest)
+    line = lines.get(folder.path.name)
+    return line if line is not None and _same(line.records, line.counts, config, methods, asked) else None
 
 
 def _same(

@@ -34,6 +34,8 @@ class SuiteConfig:
     variants : mapping
         Name -> run settings with `method: RECIPE` among them: a row of its own under that name, above all other
         settings of the suite.
+    explained_posts : mapping
+        Data set -> posts that are explained at most, where that is fewer than the command line's `--limit`.
     notes : list of str
         Printed below the title.
     """
@@ -45,6 +47,7 @@ class SuiteConfig:
     settings: dict[str, Any] = field(default_factory=dict)
     dataset_settings: dict[str, Any] = field(default_factory=dict)
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    explained_posts: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,6 +62,11 @@ class SuiteConfig:
                 raise ConfigError(f"dataset_settings: '{dataset}' is none of the datasets.{nearest(dataset, sources)}")
             if not isinstance(self.dataset_settings[dataset], dict):
                 raise ConfigError(f"dataset_settings: {dataset}: expected a mapping of run settings.")
+        for dataset, posts in self.explained_posts.items():
+            if dataset not in sources:
+                raise ConfigError(f"explained_posts: '{dataset}' is none of the datasets.{nearest(dataset, sources)}")
+            if posts < 1:
+                raise ConfigError(f"explained_posts: {dataset}: is {posts}, expected 1 post or more.")
         for name, settings in self.variants.items():
             if not isinstance(settings.get("method"), str):
                 raise ConfigError(f"variants: {name}: the key 'method' is missing. Add 'method: RECIPE'.")

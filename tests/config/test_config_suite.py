@@ -40,6 +40,8 @@ def test_a_grid_that_does_not_fit(over, message):
         ({"grids": ()}, "grids: give one or more, each with datasets, methods and seeds."),
         ({"baselines": ("finetun",)}, "baselines: 'finetun' is none of the methods. Did you mean 'finetune'?"),
         ({"dataset_settings": {"c": {}}}, "dataset_settings: 'c' is none of the datasets."),
+        ({"explained_posts": {"c": 4}}, "explained_posts: 'c' is none of the datasets."),
+        ({"explained_posts": {"a": 0}}, "explained_posts: a: is 0, expected 1 post or more."),
         ({"dataset_settings": {"a": None}}, "dataset_settings: a: expected a mapping of run settings."),
         ({"variants": {"v": {}}}, "variants: v: the key 'method' is missing. Add 'method: RECIPE'."),
         (

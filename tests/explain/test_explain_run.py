@@ -201,6 +201,12 @@ def test_a_suite_is_explained_once_and_summed_up(config, tmp_path, monkeypatch):
     (item,) = read_suite_fidelity(records)
     assert {record.method for record in item.records} == {"random", "second_annotator"}
     assert (item.counts["limit"], item.counts["items"] <= 8) == (8, True)
+    # A data set may have a smaller limit of its own, never a larger one.
+    explain_suite([config], records, ["random"], 8, None, limits={"demo": 4, "cams": 2})
+    (item,) = read_suite_fidelity(records)
+    assert (item.counts["limit"], item.counts["items"] <= 4) == (4, True)
+    explain_suite([config], records, ["random"], 2, None, limits={"demo": 4})
+    assert read_suite_fidelity(records)[0].counts["limit"] == 2
 
 
 def test_a_suite_says_what_another_recipe_changes(config, tmp_path):
