@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     add("--seed", type=int, default=0, help="which posts, and what methods draw")
     add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
     add("--curves", action="store_true", help="also deletion and insertion curves; twice as slow")
-    add("--precision", default="fp32", choices=["fp32", "bf16"], help="of passes without gradients; bf16 is faster")
+    add("--precision", default="fp32", choices=["fp32", "bf16"], help="of passes without gradients; bf16 is faster on some")
     add("--examine", metavar="a,b,c", help="parts of an examination, or 'all', in place of the fidelity table")
     add("--beside", nargs="+", type=Path, default=[], metavar="DIR", help="examine: other runs on the same data")
     add("--out", default="runs", help="suite: folder of the run folders")

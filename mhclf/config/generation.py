@@ -17,7 +17,7 @@ class LocalConfig:
     adapter : str
         Folder of a LoRA adapter, laid over the model; '' for none.
     precision : str
-        `auto` is bf16 where the processor or GPU multiplies it natively.
+        `auto` is bf16 where the processor or GPU multiplies it faster than fp32.
     batch_size : int
         Prompts a batch.
     """

@@ -19,6 +19,7 @@ from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
 from mhclf.models.weights import resolve_encoder
 from mhclf.training.auxiliary import AuxiliaryTask
+from mhclf.training.environment import resolve_precision
 from mhclf.training.fit import FitJob, build_network, fit_network
 from mhclf.training.folder import RunFolder
 from mhclf.training.plan import ClassificationPlan
@@ -376,3 +377,21 @@ def test_another_process_does_not_wait_in_a_complete_run(tiny_config, monkeypatc
     monkeypatch.setattr(RunFolder, "complete", True)
     monkeypatch.setattr("mhclf.training.run._records", lambda folder: ())
     assert run(config).was_complete
+
+
+@pytest.mark.parametrize(
+    ("processor", "dot", "tiles", "precision"),
+    [
+        ("AMD EPYC 9654", True, False, "bf16"),
+        ("Intel(R) Xeon(R) Processor", True, True, "bf16"),
+        # Slower there than fp32.
+        ("Intel(R) Xeon(R) Processor", True, False, "fp32"),
+        ("AMD EPYC 7763", False, False, "fp32"),
+    ],
+)
+def test_auto_is_the_faster_precision_of_the_processor(processor, dot, tiles, precision, monkeypatch):
+    monkeypatch.setattr("mhclf.training.environment._processor", lambda: processor)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: dot)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    assert resolve_precision(TrainerConfig(accelerator="cpu")) == precision
+    assert resolve_precision(TrainerConfig(accelerator="cpu", precision="bf16")) == "bf16"
