@@ -8,21 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from doors import door
 from support import write_tiny_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"} | {"PYTHONPATH": str(REPOSITORY)}
-
-
-def door(name, *arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "experiments" / f"{name}.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=ENVIRONMENT,
-        timeout=300,
-    )
 
 
 def write_cut_groups(folder):

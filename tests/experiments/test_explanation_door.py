@@ -1,25 +1,16 @@
 """The door that holds metrics against people."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import doors
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def door(*arguments, **environment):
-    kept = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"}
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "experiments" / "explanation_metrics.py"), *arguments],
-        capture_output=True,
-        text=True,
-        env=kept | {"PYTHONPATH": str(REPOSITORY)} | environment,
-        timeout=600,
-    )
+def door(*arguments):
+    return doors.door("explanation_metrics", *arguments)
 
 
 def test_missing_data_is_one_message(tmp_path):

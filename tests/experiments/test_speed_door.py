@@ -6,20 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import doors
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def door(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "experiments" / "speed.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=dict(os.environ) | {"PYTHONPATH": str(REPOSITORY)},
-        timeout=600,
-    )
+    return doors.door("speed", *arguments, cwd=cwd, without=())
 
 
 def test_a_work_is_measured_kept_and_written_again(tmp_path):

@@ -1,25 +1,12 @@
 """The door of the WellDunn replay: a small replay, the page from its records, exit codes, start-up without torch."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 
+import doors
 from support import SENTENCES, write_tiny_dataset
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"} | {"PYTHONPATH": str(REPOSITORY)}
 
 
 def door(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "experiments" / "welldunn_replay.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=ENVIRONMENT,
-        timeout=300,
-    )
+    return doors.door("welldunn_replay", *arguments, cwd=cwd)
 
 
 def test_a_small_replay_and_its_page_from_the_records(tmp_path, encoder_folder):

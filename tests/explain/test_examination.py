@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from doors import door
 
 from explain.agreement import agreement
 from explain.examination import Posts
@@ -166,15 +165,12 @@ def test_few_posts_are_spread_over_the_split():
 def test_the_door(folders, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(folders[0], folder)
-    command = [sys.executable, "experiments/explain.py", "--run", str(folder), "--limit", "2"]
-    done = subprocess.run(
-        [*command, "--examine", "sensitivity,geometry", "--methods", "saliency"],
-        capture_output=True, text=True, cwd=REPOSITORY,
-    )  # fmt: skip
+    common = ("--run", folder, "--limit", "2", "--examine")
+    done = door("explain", *common, "sensitivity,geometry", "--methods", "saliency")
     assert done.returncode == 0, done.stderr
     assert "Max-sensitivity" in done.stdout and "Runs beside each other" in done.stdout
     assert (folder / "examination.html").is_file()
-    wrong = subprocess.run([*command, "--examine", "layer"], capture_output=True, text=True, cwd=REPOSITORY)
+    wrong = door("explain", *common, "layer")
     assert wrong.returncode == 2
     assert "Unknown examination 'layer'. Did you mean 'layers'?" in wrong.stderr
     assert json.loads((folder / "data_manifest.json").read_text())["name"] == "demo"

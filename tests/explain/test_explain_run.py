@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from doors import door
 
 from explain.change import accuracy_change, fidelity_changes
 from explain.items import HIGHER_IS_BETTER, items_of
@@ -341,9 +340,7 @@ def test_answers_by_hand():
 
 
 def test_the_door_says_what_it_needs():
-    door = [sys.executable, str(REPOSITORY / "experiments" / "explain.py")]
-    environment = {"PYTHONPATH": str(REPOSITORY), "PATH": "/bin:/usr/bin"}
-    done = subprocess.run(door, capture_output=True, text=True, env=environment)
+    done = door("explain")
     assert (done.returncode, done.stderr) == (2, "error: explain: give --run DIR, or --suite NAME.\n")
-    done = subprocess.run([*door, "--run", "nowhere"], capture_output=True, text=True, env=environment)
+    done = door("explain", "--run", "nowhere")
     assert done.returncode == 1 and "is no run folder" in done.stderr

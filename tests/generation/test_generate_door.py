@@ -1,25 +1,17 @@
 """The door of prompting, tuning, measuring and suites of them."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import doors
 import pytest
+from doors import Finished
 from generation_support import build_decoder_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def door(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    kept = {key: value for key, value in os.environ.items() if key != "MHCLF_DATA"}
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "experiments" / "generate.py"), *arguments],
-        capture_output=True,
-        text=True,
-        env=kept | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"},
-        timeout=600,
-    )
+def door(*arguments: str) -> Finished:
+    return doors.door("generate", *arguments, columns="120")
 
 
 def test_help_shows_an_example_of_each_word_without_loading_a_model() -> None:

@@ -1,13 +1,11 @@
 """A judge against people: the statistics on invented explanations, and missing scores."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from doors import door
 from generation_support import ScriptedBackend, build_decoder_folder
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
@@ -130,13 +128,7 @@ def test_the_door_takes_a_judge_as_one_more_column(encoder_folder, data_root, tm
         "--judge", "--judge.rubric", "imhi_ratings", "--judge.post_tokens", "40", "--local.model", str(model),
         "--judge-answers", str(tmp_path / "answers.sqlite"), "--local.precision", "fp32",
     )  # fmt: skip
-    command = [sys.executable, str(REPOSITORY / "experiments" / "explanation_metrics.py")]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-
-    def door(*arguments):
-        return subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, timeout=600)
-
-    found = door(*options)
+    found = door("explanation_metrics", *options, without=())
     assert found.returncode == 0, found.stderr
     records = json.loads((tmp_path / "results" / "explanation_metrics.json").read_text(encoding="utf-8"))
     assert {item["n"] for item in records["judge"]["figures"]} == {12, 36}
@@ -144,5 +136,5 @@ def test_the_door_takes_a_judge_as_one_more_column(encoder_folder, data_root, tm
     page = (tmp_path / "tables" / "explanation_metrics.md").read_text(encoding="utf-8")
     assert "How a judge agrees with the mean of three people: tiny-llama, single" in page
     assert "--judge --judge.mechanism single --judge.by score --judge.rubric imhi_ratings" in page
-    again = door("--from-records", "--out", str(tmp_path))
+    again = door("explanation_metrics", "--from-records", "--out", tmp_path)
     assert again.returncode == 0 and (tmp_path / "tables" / "explanation_metrics.md").read_text() == page

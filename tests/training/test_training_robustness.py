@@ -1,14 +1,12 @@
 """Robustness of a run: its files, its numbers, and what is refused."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from doors import door
 from support import LINEAR
 
 from mhclf.config.training import TrainerConfig
@@ -73,9 +71,7 @@ def test_the_door_writes_what_it_measured_into_the_report(tiny_config):
     outcome = run(tiny_config(report=True, **LINEAR))
     report = outcome.folder / "report.html"
     assert 'id="robustness"' not in report.read_text()
-    command = [sys.executable, str(REPOSITORY / "experiments" / "evaluate.py"), "--run", str(outcome.folder)]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([*command, "--noise", "typos"], capture_output=True, text=True, env=environment)
+    done = door("evaluate", "--run", outcome.folder, "--noise", "typos")
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'id="robustness"' in report.read_text()
     assert "Robustness: Small changes" in (outcome.folder / "MODEL_CARD.md").read_text()

@@ -1,13 +1,12 @@
 """A run on another data set: shared posts left out, numbers recomputed from the files."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from doors import door
 from sklearn.metrics import accuracy_score, f1_score
 from support import LINEAR, SENTENCES, write_tiny_dataset
 
@@ -141,9 +140,7 @@ def test_what_is_refused(tiny_config, tmp_path):
 def test_the_door(folder, tmp_path):
     data = write_target(tmp_path / "target", NEW)
     (tmp_path / "map.yaml").write_text("physical: body\nsocial: [people]\njob: work\nweather: null\n")
-    command = [sys.executable, "experiments/evaluate.py", "--run", str(folder), "--data", data]
-    command += ["--label-map", str(tmp_path / "map.yaml")]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=300)
+    found = door("evaluate", "--run", folder, "--data", data, "--label-map", tmp_path / "map.yaml", without=())
     assert found.returncode == 0, found.stderr
     printed = " ".join(found.stdout.split())
     assert "on target, test (n = 3)" in printed and "left out: 1 posts without a source label, 0 shared" in printed
