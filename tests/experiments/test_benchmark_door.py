@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from doors import door
 from support import write_tiny_dataset
 
 from mhclf.config.suite import read_suite_file
@@ -33,8 +34,7 @@ def write_suite(folder, grids, **more):
 
 
 def benchmark(suite, out, *options, cwd=None):
-    command = [*DOOR, "--config", str(suite), "--out", str(out), *options]
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=cwd, timeout=400)
+    return door("benchmark", "--config", suite, "--out", out, *options, cwd=cwd)
 
 
 def timeless(path):

@@ -1,6 +1,5 @@
 """The door of the WellDunn replay: a small replay, the page from its records, exit codes, start-up without torch."""
 
-
 import doors
 from support import SENTENCES, write_tiny_dataset
 

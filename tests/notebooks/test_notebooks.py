@@ -164,6 +164,7 @@ def test_a_quoted_post_would_be_found():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_no_post_of_a_real_data_set_stands_in_a_notebook(data_root):
     from mhclf.data.load import load_table

@@ -142,6 +142,7 @@ def test_failed_trials_are_passed_over(tiny_config):
         tune(config, parse_space("contrastive.weight=0..1"), 2, recipe(config))
 
 
+@pytest.mark.slow
 def test_the_door_goes_on_after_a_kill(tiny_config, tmp_path):
     config = tiny_config()
     command = [sys.executable, "experiments/tune.py", "--data", config.data, "--encoder", config.encoder]
