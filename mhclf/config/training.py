@@ -82,7 +82,8 @@ class TrainerConfig:
     accelerator : str
         Lightning's name: `auto`, `cpu`, `gpu`, ...
     precision : str
-        `auto` is bf16 where the processor or GPU multiplies it faster, else fp32. Saved predictions are always computed in fp32.
+        `auto` is bf16 where the processor or GPU multiplies it faster, else fp32. Saved predictions are always computed
+        in fp32.
     threads : int
         Threads of torch on the CPU; 0 leaves its default.
     keep_checkpoints : bool
