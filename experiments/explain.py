@@ -13,13 +13,18 @@ Train (or find) the runs of a suite, explain each, and write its fidelity table:
 """
 
 import argparse
+import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
 from mhclf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mhclf.config.suite import ExplainedConfig
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,13 +35,18 @@ def main(argv: Sequence[str]) -> int:
     add = parser.add_argument
     add("--run", type=Path, metavar="DIR", help="the run folder that training printed")
     add("--suite", help="name of a file in experiments/suites")
-    add("--methods", default="core", metavar="a,b,c", help="attribution methods, or 'core' (nine), or 'all'")
+    add("--methods", metavar="a,b,c", help="attribution methods, or 'core' (nine, the default), or 'all'")
     add("--limit", type=int, help="posts with expert evidence, at most (default 200); examine: posts explained (50)")
     add("--split", default="test", choices=["test", "validation"], help="which rows")
     add("--seed", type=int, default=0, help="which posts, and what methods draw")
     add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
     add("--curves", action="store_true", help="also deletion and insertion curves; twice as slow")
-    add("--precision", default="fp32", choices=["fp32", "bf16"], help="of passes without gradients; bf16 is faster on some")
+    add(
+        "--precision",
+        default="fp32",
+        choices=["fp32", "bf16"],
+        help="of passes without gradients; bf16 is faster on some",
+    )
     add("--examine", metavar="a,b,c", help="parts of an examination, or 'all', in place of the fidelity table")
     add("--beside", nargs="+", type=Path, default=[], metavar="DIR", help="examine: other runs on the same data")
     add("--out", default="runs", help="suite: folder of the run folders")
@@ -46,9 +56,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.run) == bool(arguments.suite):
         raise ConfigError("explain: give --run DIR, or --suite NAME.")
-    if arguments.limit is None:
-        arguments.limit = 50 if arguments.examine else 200
-    if arguments.limit < 1:
+    if arguments.limit is not None and arguments.limit < 1:
         raise ConfigError(f"limit: is {arguments.limit}, expected 1 post or more.")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in ("mhclf", "explain"):
@@ -69,8 +77,8 @@ def one_run(arguments: argparse.Namespace) -> int:
 
     found = explain_run(
         arguments.run,
-        arguments.methods.split(","),
-        arguments.limit,
+        (arguments.methods or "core").split(","),
+        arguments.limit or 200,
         arguments.split,
         arguments.seed,
         arguments.data_root,
@@ -96,14 +104,14 @@ def examination(arguments: argparse.Namespace) -> int:
     from mhclf.results.tables import to_rich
 
     parts = PARTS if arguments.examine == "all" else tuple(arguments.examine.split(","))
-    methods = () if arguments.methods == "core" else tuple(arguments.methods.split(","))
+    methods = tuple(arguments.methods.split(",")) if arguments.methods else ()
     for method in methods:
         check_method(method)
     material = material_of(
         arguments.run,
         arguments.beside,
         methods,
-        arguments.limit,
+        arguments.limit or 50,
         arguments.seed,
         arguments.data_root,
         arguments.precision,
@@ -122,31 +130,53 @@ def examination(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def explained_by(explained: "ExplainedConfig", arguments: argparse.Namespace) -> "ExplainedConfig":
+    """Return what a suite explains, with what the command line says in place of its own."""
+    given: dict[str, Any] = {}
+    if arguments.methods:
+        given["methods"] = tuple(arguments.methods.split(","))
+    if arguments.limit:
+        smaller = {name: min(posts, arguments.limit) for name, posts in explained.posts_of.items()}
+        given |= {"posts": arguments.limit, "posts_of": smaller}
+    if arguments.curves:
+        given["curves"] = True
+    return dataclasses.replace(explained, **given)
+
+
 def suite(arguments: argparse.Namespace) -> int:
     """Carry out the cells of a suite, explain those that are not explained yet, write records and table."""
-    from explain.suite import explain_suite, suite_latex, suite_page
+    from explain.suite import explain_suite, read_suite_fidelity, suite_latex, suite_page
     from mhclf.config.suite import read_suite, suite_cells
     from mhclf.results.files import write_text
 
-    config = read_suite(HERE / "suites", arguments.suite)
+    committed = read_suite(HERE / "suites", arguments.suite)
+    config = dataclasses.replace(committed, explained=explained_by(committed.explained, arguments))
     cells = suite_cells(config, HERE / "recipes", {"out": arguments.out, "data_root": arguments.data_root})
-    records = HERE / "results" / "explained" / f"{config.name}.jsonl"
-    records.parent.mkdir(exist_ok=True)
+    # What is not the committed table stays below --out.
+    target = HERE if config == committed else Path(arguments.out) / "quick"
+    records = target / "results" / "explained" / f"{config.name}.jsonl"
+    records.parent.mkdir(parents=True, exist_ok=True)
     if not arguments.from_records:
         explain_suite(
             cells,
             records,
-            arguments.methods.split(","),
-            arguments.limit,
+            config.explained,
             arguments.data_root,
             arguments.precision,
             config.baselines[0] if config.baselines else None,
-            config.explained_posts,
         )
     command = f"python experiments/explain.py --suite {config.name}"
-    table = write_text(HERE / "tables" / f"{config.name}.md", suite_page(config, records, command))
-    write_text(HERE / "tables" / f"{config.name}.tex", suite_latex(records))
+    table = write_text(target / "tables" / f"{config.name}.md", suite_page(config, records, command))
+    write_text(target / "tables" / f"{config.name}.tex", suite_latex(config, records))
     print(f"records: {records}\ntable:   {table}")
+    if config.explained.curves:
+        from explain.figures import fidelity_heat_map
+        from mhclf.results.style import save
+
+        for item in read_suite_fidelity(records):
+            first = item.records[0]
+            place = target / "tables" / f"{config.name}.{first.dataset}-{first.model}.png"
+            print(f"figure:  {save(fidelity_heat_map(item.records), place)}")
     return 0
 
 

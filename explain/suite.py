@@ -14,10 +14,10 @@ from explain.items import SECOND
 from explain.model import Precision
 from explain.run import RunFidelity, best_method, chosen_methods, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers
-from explain.tables import fidelity_table, split_table
+from explain.tables import fidelity_table, split_table, whole_tables
 from mhclf.config.run import RunConfig, short_name
 from mhclf.config.structure import from_mapping
-from mhclf.config.suite import SuiteConfig
+from mhclf.config.suite import ExplainedConfig, SuiteConfig
 from mhclf.errors import RunError
 from mhclf.results.files import write_text
 from mhclf.results.runfolder import read_run
@@ -40,12 +40,10 @@ class ExplainedRun:
 def explain_suite(
     cells: Sequence[RunConfig],
     records: Path,
-    methods: Sequence[str],
-    limit: int,
+    explained: ExplainedConfig,
     data_root: str | None,
     precision: Precision = "fp32",
     baseline: str | None = None,
-    limits: Mapping[str, int] | None = None,
 ) -> None:
     """Train and explain every cell that is not yet, and write the text-free records after each.
 
@@ -57,33 +55,31 @@ def explain_suite(
     cells : sequence of RunConfig
     records : Path
         The committed file; cells of earlier runs that are not in the suite leave it.
-    methods, limit, data_root, precision
+    explained : ExplainedConfig
+        Methods, posts, curves.
+    data_root, precision
         As in `explain_run`.
     baseline : str, optional
         The recipe with which other recipes on the same data, encoder and seed are compared. Data set by
         data set its cells are explained first.
-    limits : mapping, optional
-        Data set -> a smaller limit of its own.
     """
-
-    def asked(config: RunConfig) -> dict[str, Any]:
-        return {"limit": min(limit, (limits or {}).get(short_name(config.data), limit)), "precision": precision}
-
+    asked = {number: _asked(cell, explained, precision) for number, cell in enumerate(cells)}
     before = read_suite_fidelity(records) if records.is_file() else []
-    kept = {number: line for number, cell in enumerate(cells) if (line := _kept(cell, before, methods, asked(cell)))}
+    kept = {number: line for number, cell in enumerate(cells) if (line := _kept(cell, before, asked[number]))}
     found: list[ExplainedRun] = []
     baselines: dict[tuple[str, str, int], RunFidelity] = {}
     datasets = list(dict.fromkeys(cell.data for cell in cells))
     ordered = sorted(cells, key=lambda cell: (datasets.index(cell.data), cell.method != baseline))
     needed = {_place(cell) for number, cell in enumerate(cells) if number not in kept}
     for number, config in enumerate(ordered, start=1):
-        line = kept.get(cells.index(config))
+        place = cells.index(config)
+        line = kept.get(place)
         if line is not None and not (config.method == baseline and _place(config) in needed):
             found.append(line)
             logger.info("[%d/%d] %s: kept from %s", number, len(cells), line.records[0].run, records)
             continue
         outcome = run(config)
-        fidelity = _fidelity(outcome.folder, config, methods, asked(config), data_root)
+        fidelity = _fidelity(outcome.folder, asked[place], data_root)
         changes: tuple[ModelChange, ...] = ()
         if config.method == baseline:
             baselines[_place(config)] = fidelity
@@ -92,20 +88,44 @@ def explain_suite(
         found.append(ExplainedRun(fidelity.records, fidelity.counts, changes))
         logger.info("[%d/%d] %s explained", number, len(cells), outcome.folder)
         # What is kept further on must not be lost when this process is stopped.
-        later = [kept[place] for cell in ordered[number:] if (place := cells.index(cell)) in kept]
+        later = [kept[cells.index(cell)] for cell in ordered[number:] if cells.index(cell) in kept]
         write_text(
             records,
             "".join(json.dumps(asdict(item), ensure_ascii=False, sort_keys=True) + "\n" for item in found + later),
         )
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """How one cell is explained."""
+
+    methods: tuple[str, ...]
+    limit: int
+    precision: Precision
+    curves: bool
+
+    def fits(self, records: Sequence[FidelityRecord], counts: Mapping[str, Any]) -> bool:
+        """Return whether numbers of before were made so."""
+        measured = {record.metric for record in records if record.value is not None}
+        wanted = {"limit": self.limit, "precision": self.precision, "split": "test", "seed": 0}
+        return (
+            "comprehensiveness" in measured
+            and ("deletion_auc" in measured) is self.curves
+            and wanted.items() <= counts.items()
+            and {record.method for record in records} - {SECOND} == set(self.methods)
+        )
+
+
+def _asked(config: RunConfig, explained: ExplainedConfig, precision: Precision) -> _Asked:
+    limit = explained.posts_of.get(short_name(config.data), explained.posts)
+    return _Asked(chosen_methods(config, explained.methods), limit, precision, explained.curves)
+
+
 def _place(config: RunConfig) -> tuple[str, str, int]:
     return config.data, config.encoder, config.seed
 
 
-def _kept(
-    config: RunConfig, before: Sequence[ExplainedRun], methods: Sequence[str], asked: Mapping[str, Any]
-) -> ExplainedRun | None:
+def _kept(config: RunConfig, before: Sequence[ExplainedRun], asked: _Asked) -> ExplainedRun | None:
     """Return what records of before hold of a cell."""
     lines = {item.records[0].run: item for item in before if item.records}
     if not lines:
@@ -113,33 +133,19 @@ def _kept(
     prepared = prepare_data(config)
     _, folder = folder_of(config, checked_source(config), prepared.table.config, prepared.manifest)
     line = lines.get(folder.path.name)
-    return line if line is not None and _same(line.records, line.counts, config, methods, asked) else None
+    return line if line is not None and asked.fits(line.records, line.counts) else None
 
 
-def _same(
-    records: Sequence[FidelityRecord],
-    counts: Mapping[str, Any],
-    config: RunConfig,
-    methods: Sequence[str],
-    asked: Mapping[str, Any],
-) -> bool:
-    """Return whether numbers of before were made with the settings that are asked for."""
-    known = {record.method for record in records} - {SECOND}
-    faithful = any(record.metric == "comprehensiveness" for record in records)
-    same = {**asked, "split": "test", "seed": 0}.items() <= counts.items()
-    return faithful and same and known == set(chosen_methods(config, methods))
-
-
-def _fidelity(
-    folder: Path, config: RunConfig, methods: Sequence[str], asked: Mapping[str, Any], data_root: str | None
-) -> RunFidelity:
+def _fidelity(folder: Path, asked: _Asked, data_root: str | None) -> RunFidelity:
     """Return what was found before with the same settings, or explain the run."""
     if (folder / "fidelity.jsonl").is_file():
         before = read_run_fidelity(folder)
-        if _same(before.records, before.counts, config, methods, asked):
+        if asked.fits(before.records, before.counts):
             return before
         logger.info("%s was explained with other settings, and is explained again.", folder)
-    return explain_run(folder, methods, asked["limit"], data_root=data_root, precision=asked["precision"])
+    return explain_run(
+        folder, asked.methods, asked.limit, data_root=data_root, curves=asked.curves, precision=asked.precision
+    )
 
 
 def changes_between(ours: RunFidelity, theirs: RunFidelity) -> list[ModelChange]:
@@ -184,7 +190,8 @@ def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
     explained = read_suite_fidelity(records)
     for item in explained:
         own, counts = item.records, item.counts
-        parts.append(to_markdown(fidelity_table(own, counts)))
+        tables = whole_tables(own, counts) if suite.explained.curves else [fidelity_table(own, counts)]
+        parts += [to_markdown(table) for table in tables]
         sentences = [*answers(own), reason_sentence(counts, best_method(own))]
         parts.append("".join(f"- {sentence}\n" for sentence in sentences))
         parts.append(to_markdown(split_table(own)))
@@ -210,12 +217,16 @@ def _missing(suite: SuiteConfig, explained: Sequence[ExplainedRun]) -> list[str]
     return [f"{data} ({method}, seed {seed})" for data, method, seed in planned if (data, method, seed) not in done]
 
 
-def suite_latex(records: Path) -> str:
+def suite_latex(suite: SuiteConfig, records: Path) -> str:
     """Return the fidelity tables of a suite as LaTeX (booktabs), from its committed records alone."""
     tables = []
     for item in read_suite_fidelity(records):
         name = f"{item.records[0].dataset}-{item.records[0].model}"
-        tables.append(to_latex(fidelity_table(item.records, item.counts), f"tab:fidelity-{name}", fit=True))
+        if suite.explained.curves:
+            whole = zip(("plausibility", "faithfulness"), whole_tables(item.records, item.counts), strict=True)
+            tables += [to_latex(table, f"tab:{word}-{name}", fit=True) for word, table in whole]
+        else:
+            tables.append(to_latex(fidelity_table(item.records, item.counts), f"tab:fidelity-{name}", fit=True))
         if item.changes:
             tables.append(to_latex(change_table(item.changes), f"tab:fidelity-{name}-change", fit=True))
     return "\n".join([r"% \usepackage{booktabs,graphicx}", "", *tables])

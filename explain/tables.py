@@ -1,8 +1,11 @@
 """Fidelity records as tables."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
 from explain.items import HIGHER_IS_BETTER
+from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
 from explain.summary import Compared, FidelityRecord
 from mhclf.results.tables import Cell, Column, Strong, Table, format_interval, format_number
 
@@ -55,6 +58,15 @@ def fidelity_table(
     first = records[0]
     title = f"{first.dataset} ({first.model}, {first.encoder}, seed {first.seed})"
     return Table(title, columns, tuple(rows), _notes(records, counts))
+
+
+def whole_tables(records: Sequence[FidelityRecord], counts: Mapping[str, object]) -> list[Table]:
+    """Return one run's every metric: plausibility with its tests on AUPRC, faithfulness on comprehensiveness."""
+    tables = (
+        ("plausibility", fidelity_table(records, counts, PLAUSIBILITY_METRICS)),
+        ("faithfulness", fidelity_table(records, counts, tuple(FAITHFULNESS_METRICS), "comprehensiveness")),
+    )
+    return [replace(table, title=f"{table.title}: {name}") for name, table in tables]
 
 
 def _notes(records: Sequence[FidelityRecord], counts: Mapping[str, object]) -> tuple[str, ...]:

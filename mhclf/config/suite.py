@@ -16,6 +16,35 @@ _CELL_KEYS = ("data", "encoder", "seed", "out", "data_root")
 
 
 @dataclass(frozen=True)
+class ExplainedConfig:
+    """What a suite explains of its runs (`explain.py --suite`).
+
+    Attributes
+    ----------
+    methods : list of str
+        Attribution methods; `core` and `all` stand for those that fit a run.
+    posts : int
+        Test posts with expert evidence, at most.
+    posts_of : mapping
+        Data set -> a smaller number of its own.
+    curves : bool
+        Measure deletion and insertion curves, too, and show every metric.
+    """
+
+    methods: tuple[str, ...] = ("core",)
+    posts: int = 200
+    posts_of: dict[str, int] = field(default_factory=dict)
+    curves: bool = False
+
+    def __post_init__(self) -> None:
+        if self.posts < 1:
+            raise ConfigError(f"explained: posts: is {self.posts}, expected 1 or more.")
+        for dataset, posts in self.posts_of.items():
+            if not 1 <= posts <= self.posts:
+                raise ConfigError(f"explained: posts_of: {dataset}: is {posts}, expected 1 to {self.posts}.")
+
+
+@dataclass(frozen=True)
 class SuiteConfig:
     """One suite.
 
@@ -34,8 +63,8 @@ class SuiteConfig:
     variants : mapping
         Name -> run settings with `method: RECIPE` among them: a row of its own under that name, above all other
         settings of the suite.
-    explained_posts : mapping
-        Data set -> posts that are explained at most, where that is fewer than the command line's `--limit`.
+    explained : ExplainedConfig
+        What `explain.py --suite` does with its runs.
     notes : list of str
         Printed below the title.
     """
@@ -47,7 +76,7 @@ class SuiteConfig:
     settings: dict[str, Any] = field(default_factory=dict)
     dataset_settings: dict[str, Any] = field(default_factory=dict)
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
-    explained_posts: dict[str, int] = field(default_factory=dict)
+    explained: ExplainedConfig = field(default_factory=ExplainedConfig)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -62,11 +91,11 @@ class SuiteConfig:
                 raise ConfigError(f"dataset_settings: '{dataset}' is none of the datasets.{nearest(dataset, sources)}")
             if not isinstance(self.dataset_settings[dataset], dict):
                 raise ConfigError(f"dataset_settings: {dataset}: expected a mapping of run settings.")
-        for dataset, posts in self.explained_posts.items():
+        for dataset in self.explained.posts_of:
             if dataset not in sources:
-                raise ConfigError(f"explained_posts: '{dataset}' is none of the datasets.{nearest(dataset, sources)}")
-            if posts < 1:
-                raise ConfigError(f"explained_posts: {dataset}: is {posts}, expected 1 post or more.")
+                raise ConfigError(
+                    f"explained: posts_of: '{dataset}' is none of the datasets.{nearest(dataset, sources)}"
+                )
         for name, settings in self.variants.items():
             if not isinstance(settings.get("method"), str):
                 raise ConfigError(f"variants: {name}: the key 'method' is missing. Add 'method: RECIPE'.")

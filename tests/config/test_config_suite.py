@@ -2,7 +2,7 @@
 
 import pytest
 
-from mhclf.config.suite import GridConfig, SuiteConfig, plan_cells, read_suite, suite_cells
+from mhclf.config.suite import ExplainedConfig, GridConfig, SuiteConfig, plan_cells, read_suite, suite_cells
 from mhclf.errors import ConfigError
 
 GRID = {"datasets": ("a", "b"), "methods": ("finetune", "supcon"), "seeds": (1, 2)}
@@ -40,8 +40,10 @@ def test_a_grid_that_does_not_fit(over, message):
         ({"grids": ()}, "grids: give one or more, each with datasets, methods and seeds."),
         ({"baselines": ("finetun",)}, "baselines: 'finetun' is none of the methods. Did you mean 'finetune'?"),
         ({"dataset_settings": {"c": {}}}, "dataset_settings: 'c' is none of the datasets."),
-        ({"explained_posts": {"c": 4}}, "explained_posts: 'c' is none of the datasets."),
-        ({"explained_posts": {"a": 0}}, "explained_posts: a: is 0, expected 1 post or more."),
+        (
+            {"explained": ExplainedConfig(posts_of={"c": 4})},
+            "explained: posts_of: 'c' is none of the datasets.",
+        ),
         ({"dataset_settings": {"a": None}}, "dataset_settings: a: expected a mapping of run settings."),
         ({"variants": {"v": {}}}, "variants: v: the key 'method' is missing. Add 'method: RECIPE'."),
         (
@@ -193,3 +195,17 @@ def test_an_unknown_suite_lists_what_exists(tmp_path):
     with pytest.raises(ConfigError) as error:
         read_suite(tmp_path, "frist")
     assert str(error.value) == "suite: no suite is called 'frist'. Did you mean 'first'? Known: first, second."
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"posts": 0}, "explained: posts: is 0, expected 1 or more."),
+        ({"posts_of": {"a": 0}}, "explained: posts_of: a: is 0, expected 1 to 200."),
+        ({"posts": 10, "posts_of": {"a": 11}}, "explained: posts_of: a: is 11, expected 1 to 10."),
+    ],
+)
+def test_what_is_explained_that_does_not_fit(settings, message):
+    with pytest.raises(ConfigError) as error:
+        ExplainedConfig(**settings)
+    assert str(error.value) == message

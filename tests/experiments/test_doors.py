@@ -162,12 +162,12 @@ def test_the_committed_tables_of_fidelity_are_made_from_the_committed_records():
 
     folder = REPOSITORY / "experiments"
     found = [path for path in (folder / "results" / "explained").glob("*.jsonl") if path.stem != "generation"]
-    assert [path.stem for path in found] == ["fidelity"]
+    assert "fidelity" in [path.stem for path in found]
     for path in found:
         suite = read_suite(folder / "suites", path.stem)
         page = suite_page(suite, path, f"python experiments/explain.py --suite {path.stem}")
         assert page == (folder / "tables" / f"{path.stem}.md").read_text(encoding="utf-8")
-        assert suite_latex(path) == (folder / "tables" / f"{path.stem}.tex").read_text(encoding="utf-8")
+        assert suite_latex(suite, path) == (folder / "tables" / f"{path.stem}.tex").read_text(encoding="utf-8")
 
 
 def test_the_audit_prints_writes_and_stops(tiny_dataset, tmp_path):

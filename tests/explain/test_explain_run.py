@@ -19,7 +19,7 @@ from explain.summary import FidelityRecord, answers, right_for_the_right_reason,
 from explain.tables import fidelity_table
 from mhclf.config.loss import EvidenceConfig
 from mhclf.config.run import RunConfig
-from mhclf.config.suite import GridConfig, SuiteConfig
+from mhclf.config.suite import ExplainedConfig, GridConfig, SuiteConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
 from mhclf.data.second_opinion import second_spans
@@ -182,12 +182,15 @@ def test_core_and_all_fit_the_run(explained):
     assert chosen_methods(linear, ["core"]) == chosen_methods(linear, ["all"]) == LINEAR_METHODS
 
 
+BOTH = ExplainedConfig(("random", "attention"), 10)
+
+
 def test_a_suite_is_explained_once_and_summed_up(config, tmp_path, monkeypatch):
     records = tmp_path / "fidelity.jsonl"
-    explain_suite([config], records, METHODS, 10, None)
+    explain_suite([config], records, ExplainedConfig(METHODS, 10), None)
     with monkeypatch.context() as patched:
         patched.setattr("explain.suite.explain_run", None)
-        explain_suite([config], records, METHODS, 10, None)
+        explain_suite([config], records, ExplainedConfig(METHODS, 10), None)
     (item,) = read_suite_fidelity(records)
     assert (item.counts["limit"], item.changes) == (10, ())
     suite = SuiteConfig("fidelity", (GridConfig(("demo",), ("lara_supcon",), (1,)),), baselines=("lara_supcon",))
@@ -196,23 +199,30 @@ def test_a_suite_is_explained_once_and_summed_up(config, tmp_path, monkeypatch):
     assert all(sentence in page for sentence in answers(item.records))
     assert page == suite_page(suite, records, "make it")
     # With other settings the numbers of before are not taken for these.
-    explain_suite([config], records, ["random"], 8, None)
+    explain_suite([config], records, ExplainedConfig(("random",), 8), None)
     (item,) = read_suite_fidelity(records)
     assert {record.method for record in item.records} == {"random", "second_annotator"}
     assert (item.counts["limit"], item.counts["items"] <= 8) == (8, True)
-    # A data set may have a smaller limit of its own, never a larger one.
-    explain_suite([config], records, ["random"], 8, None, limits={"demo": 4, "cams": 2})
+    # A data set may have a smaller limit of its own.
+    explain_suite([config], records, ExplainedConfig(("random",), 8, {"demo": 4, "cams": 2}), None)
     (item,) = read_suite_fidelity(records)
     assert (item.counts["limit"], item.counts["items"] <= 4) == (4, True)
-    explain_suite([config], records, ["random"], 2, None, limits={"demo": 4})
-    assert read_suite_fidelity(records)[0].counts["limit"] == 2
+    # Curves are part of what is asked for; then every metric is shown.
+    explained = ExplainedConfig(("random", "attention"), 4, curves=True)
+    explain_suite([config], records, explained, None)
+    whole = SuiteConfig("every", suite.grids, baselines=("lara_supcon",), explained=explained)
+    page, latex = suite_page(whole, records, "make it"), suite_latex(whole, records)
+    assert page.count("iou_f1 ↑") == page.count("deletion_auc ↓") == page.count("comprehensiveness vs random") == 1
+    assert latex.count(r"\label{tab:plausibility-demo-") == latex.count(r"\label{tab:faithfulness-demo-") == 1
+    explain_suite([config], records, ExplainedConfig(("random", "attention"), 4), None)
+    assert not any(r.metric == "deletion_auc" and r.value for r in read_suite_fidelity(records)[0].records)
 
 
 def test_a_suite_says_what_another_recipe_changes(config, tmp_path):
     records = tmp_path / "fidelity.jsonl"
     other = replace(config, method="rationale_supervised", evidence=EvidenceConfig(attention_weight=0.5))
     base = replace(config, method="lara_supcon")
-    explain_suite([other, base], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    explain_suite([other, base], records, BOTH, None, baseline="lara_supcon")
     first, second = read_suite_fidelity(records)
     assert (first.records[0].model, second.records[0].model) == ("lara_supcon", "rationale_supervised")
     assert first.changes == ()
@@ -232,7 +242,7 @@ def test_a_suite_says_what_another_recipe_changes(config, tmp_path):
     wider = GridConfig(("demo", "cams"), ("lara_supcon",), (1,))
     page = suite_page(SuiteConfig("fidelity", (wider,), baselines=("lara_supcon",)), records, "make it")
     assert "\nPlanned by the suite and not explained yet: cams (lara_supcon, seed 1).\n" in page
-    latex = suite_latex(records)
+    latex = suite_latex(SuiteConfig("fidelity", (grid,), baselines=("lara_supcon",)), records)
     assert latex.startswith("% \\usepackage{booktabs,graphicx}")
     assert latex.count(r"\begin{table}") == latex.count(r"\label{tab:fidelity-demo-") == 3
 
@@ -241,15 +251,15 @@ def test_a_suite_keeps_committed_cells_without_their_run_folders(config, tmp_pat
     records = tmp_path / "fidelity.jsonl"
     base = replace(config, method="lara_supcon", out=str(tmp_path / "first"))
     other = replace(base, method="rationale_supervised", evidence=EvidenceConfig(attention_weight=0.5))
-    explain_suite([base], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    explain_suite([base], records, BOTH, None, baseline="lara_supcon")
     before = records.read_text()
     moved = [replace(cell, out=str(tmp_path / "second")) for cell in (base, other)]
     with monkeypatch.context() as patched:
         patched.setattr("explain.suite.run", None)
-        explain_suite(moved[:1], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+        explain_suite(moved[:1], records, BOTH, None, baseline="lara_supcon")
     assert records.read_text() == before
     # A recipe that is new is held against its baseline, post by post: the baseline is explained again.
-    explain_suite(moved, records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    explain_suite(moved, records, BOTH, None, baseline="lara_supcon")
     assert records.read_text().splitlines()[0] + "\n" == before
     assert [item.records[0].model for item in read_suite_fidelity(records)] == ["lara_supcon", "rationale_supervised"]
     # The other way round: what is kept is there while another cell is explained, and afterwards.
@@ -258,9 +268,9 @@ def test_a_suite_keeps_committed_cells_without_their_run_folders(config, tmp_pat
     with monkeypatch.context() as patched:
         patched.setattr("explain.suite.run", lambda cell: (_ for _ in ()).throw(RunError("stopped")))
         with pytest.raises(RunError, match="stopped"):
-            explain_suite([added, *moved], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+            explain_suite([added, *moved], records, BOTH, None, baseline="lara_supcon")
     assert records.read_text() == after
-    explain_suite([added, *moved], records, ["random", "attention"], 10, None, baseline="lara_supcon")
+    explain_suite([added, *moved], records, BOTH, None, baseline="lara_supcon")
     lines = read_suite_fidelity(records)
     assert {(line.records[0].model, line.records[0].seed) for line in lines} == {
         ("lara_supcon", 2),
