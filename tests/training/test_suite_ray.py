@@ -58,7 +58,7 @@ def test_ray_that_is_not_installed_is_named(monkeypatch):
 
 @pytest.mark.slow
 def test_a_killed_worker_loses_no_cell_and_doubles_none(two_workers, tiny_config, tmp_path):
-    long = {"trainer": TrainerConfig(epochs=30, accelerator="cpu", precision="fp32"), "method": "finetune"}
+    long = {"trainer": TrainerConfig(epochs=30, accelerator="cpu", precision="fp32", threads=1), "method": "finetune"}
     configs = [tiny_config(**long), tiny_config(**LINEAR)]
     # As a suite reads them: a whole number where a float belongs is another setting to the folder's hash.
     configs = [from_mapping(RunConfig, to_mapping(config), "cell") for config in configs]
