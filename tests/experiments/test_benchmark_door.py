@@ -208,7 +208,15 @@ def test_a_killed_worker_is_told_and_ctrl_c_leaves_no_orphan(encoder_folder, tmp
     )
     out = tmp_path / "runs"
     command = [*DOOR, "--config", str(suite), "--out", str(out), "--limit", "20", "--jobs", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    # Tests that a shell runs in the background ignore Ctrl-C, and what they start would, too.
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
     def wait_for(condition):
         deadline = time.monotonic() + 200
