@@ -36,7 +36,7 @@ CHECKED = (
 _COVERAGE_COLUMNS = tuple(f"{coverage:g}" for coverage in COVERAGES)
 
 
-def replay_markdown(records: Sequence[ReplayRecord], command: str) -> str:
+def replay_markdown(records: Sequence[ReplayRecord], command: str, planned: Sequence[str] = ()) -> str:
     """Return the page.
 
     Parameters
@@ -45,6 +45,8 @@ def replay_markdown(records: Sequence[ReplayRecord], command: str) -> str:
         Of one encoder; data sets may be missing.
     command : str
         What makes the page again.
+    planned : sequence of str
+        Data sets that belong to the page; those without a record are named at its end.
 
     Raises
     ------
@@ -76,6 +78,9 @@ def replay_markdown(records: Sequence[ReplayRecord], command: str) -> str:
             chosen = [item for item in own if item.family == family]
             if chosen:
                 parts += build(_Cells(chosen))
+    missing = [name for name in planned if name not in {item.dataset for item in records}]
+    if missing:
+        parts.append(f"Planned and not replayed yet: {', '.join(missing)}.")
     parts.append(f"Made by `{command}`; again from the committed records with `--from-records`.")
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 

@@ -8,6 +8,16 @@ def door(*arguments, cwd):
     return doors.door("welldunn_replay", *arguments, cwd=cwd)
 
 
+def test_the_committed_page_is_made_from_the_committed_records():
+    from explain.welldunn_records import read_replay
+    from explain.welldunn_table import replay_markdown
+
+    experiments = doors.REPOSITORY / "experiments"
+    records = read_replay(experiments / "results" / "welldunn_replay.jsonl")
+    page = replay_markdown(records, "python experiments/welldunn_replay.py", ("wellxplain", "multiwd"))
+    assert page == (experiments / "tables" / "welldunn_replay.md").read_text(encoding="utf-8")
+
+
 def test_a_small_replay_and_its_page_from_the_records(tmp_path, encoder_folder):
     data = write_tiny_dataset(tmp_path / "data", task="multilabel", name="several")
     options = ["--parts", str(data), "--encoder", str(encoder_folder("bert")), "--seeds", "200", "--epochs", "1"]

@@ -211,6 +211,9 @@ def test_the_page_is_made_of_records_alone(replayed, tmp_path):
     assert f"{sound.value:.3f} [{sound.ci_low:.3f}, {sound.ci_high:.3f}]" in page
     assert "Made by `the command`" in page
     assert replay_markdown(again, "the command") == page
+    name = again[0].dataset
+    assert "not replayed yet" not in replay_markdown(again, "the command", (name,))
+    assert "\nPlanned and not replayed yet: cams, irf.\n" in replay_markdown(again, "x", ("cams", name, "irf"))
     # Two seeds: the mean of both.
     other = [replace(item, split_seed=345, value=None if item.value is None else item.value + 0.1) for item in again]
     both = replay_markdown([*again, *other], "x")
