@@ -55,7 +55,7 @@ def test_a_killed_suite_goes_on_and_ends_with_the_same_table(encoder_folder, tmp
         ],
         settings={
             "report": False,
-            "trainer": {"epochs": 12, "accelerator": "cpu", "precision": "fp32"},
+            "trainer": {"epochs": 12, "accelerator": "cpu", "precision": "fp32", "threads": 1},
             "optim": {"lr": 1e-3, "head_lr": 1e-2},
         },
     )
