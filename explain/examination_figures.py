@@ -10,7 +10,7 @@ from explain.agreement import AgreementMatrix
 from explain.layer_drop import LayerDrop
 from explain.probes import LayerProbe
 from explain.sanity import CascadeStep
-from mhclf.results.style import BLUE, DARK, GREEN, GREY, ORANGE, PALETTE, bare, styled, title
+from mhclf.results.style import BLUE, GREEN, GREY, ORANGE, PALETTE, bare, cell_text, styled, title
 
 _MARKERS = "os^DvP*X<>hp"
 
@@ -27,10 +27,8 @@ def agreement_figure(matrix: AgreementMatrix) -> Figure:
     figure.colorbar(image, ax=axes, shrink=0.8)
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            colour = "white" if abs(value) > 0.65 else DARK
             # Adding 0 makes -0.00 a plain 0.00.
-            text = f"{round(value, 2) + 0:.2f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+            cell_text(image, row, column, f"{round(value, 2) + 0:.2f}")
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)

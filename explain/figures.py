@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from explain.items import HIGHER_IS_BETTER, SECOND
 from explain.summary import FidelityRecord
-from mhclf.results.style import DARK, styled, title
+from mhclf.results.style import cell_text, styled, title
 
 
 @styled
@@ -34,11 +34,11 @@ def fidelity_heat_map(records: Sequence[FidelityRecord]) -> Figure:
         shade[:, column] = (own - low) / (high - low) if high > low else 0.5
     figure = Figure(figsize=(2.6 + 0.82 * len(metrics), 1.9 + 0.36 * len(methods)), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(shade, cmap="Blues", vmin=-0.1, vmax=1.3, aspect="auto")
+    # The darkest blues are left out: numbers stand on every cell.
+    image = axes.imshow(shade, cmap="Blues", vmin=-0.1, vmax=1.9, aspect="auto")
     for row, column in np.ndindex(values.shape):
         if np.isfinite(values[row, column]):
-            colour = "white" if shade[row, column] > 0.75 else DARK
-            axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=8, color=colour)
+            cell_text(image, row, column, f"{values[row, column]:.2f}")
     names = [metric.replace("_", " ") + (" ↑" if HIGHER_IS_BETTER[metric] else " ↓") for metric in metrics]
     axes.set_xticks(range(len(metrics)), names, rotation=35, ha="right", fontsize=8)
     axes.set_yticks(range(len(methods)), [method.replace("_", " ") for method in methods], fontsize=9)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from explain.structure import AttentionStructure
 from mhclf.evaluation.averages import Floats
-from mhclf.results.style import styled, title
+from mhclf.results.style import cell_text, styled, title
 
 _PANELS = {"effective_rank": "Effective rank", "relative_entropy": "Entropy of rows, share of ln(tokens)"}
 
@@ -53,7 +53,4 @@ def _heat(figure: Figure, axes: Axes, values: Floats, name: str, digits: int) ->
     if heads > 16:
         return
     for (layer, head), value in np.ndenumerate(values):
-        # Cividis is dark below and light above its middle.
-        dark = high > low and (value - low) / (high - low) > 0.5
-        axes.text(head, layer, f"{value:.{digits}f}", ha="center", va="center", fontsize=7,
-                  color="#111827" if dark else "white")  # fmt: skip
+        cell_text(image, layer, head, f"{value:.{digits}f}", size=7)

@@ -7,7 +7,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from mhclf.results.style import BLUE, GREY, ORANGE, bare, display_names, percent, styled, text_only, tick_names, title
+from mhclf.results.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    bare,
+    cell_text,
+    display_names,
+    percent,
+    styled,
+    text_only,
+    tick_names,
+    title,
+)
 
 Record = Mapping[str, Any]
 
@@ -59,7 +71,7 @@ def shared_figure(shared: Sequence[Record], names: Sequence[str]) -> Figure:
     trains = [name for name in names if any(train == name for _, train in found)]
     matrix = np.array([[found.get((test, train), 0.0) for train in trains] for test in tests])
     figure, axes = plt.subplots(figsize=(2.6 + 0.36 * len(trains), 2.4 + 0.26 * len(tests)))
-    axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     tick_names(axes, display_names(trains, 30), turned=True)
     axes.set_yticks(range(len(tests)), display_names(tests, 30))
     axes.set_xlabel("training side of")
@@ -67,7 +79,7 @@ def shared_figure(shared: Sequence[Record], names: Sequence[str]) -> Figure:
     for row, column in zip(*np.nonzero(matrix), strict=True):
         share = matrix[row, column]
         shown = f"{100 * share:.0f}" if share >= 0.01 else "<1"
-        axes.text(column, row, shown, ha="center", va="center", fontsize=7, color="white" if share > 0.55 else "black")
+        cell_text(image, row, column, shown, size=7)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -8,13 +8,13 @@ from numpy.typing import ArrayLike
 
 from mhclf.results.style import (
     BLUE,
-    DARK,
     FAINT,
     GREEN,
     GREY,
     ORANGE,
     RED,
     bare,
+    cell_text,
     display_names,
     percent,
     ratio,
@@ -55,10 +55,7 @@ def confusion_matrix(gold: ArrayLike, prediction: ArrayLike, labels: Sequence[st
         text = str(counts[row, column])
         if not many and counts[row, column]:
             text += f"\n{100 * share[row, column]:.0f} %"
-        colour = DARK if counts[row, column] else GREY
-        if share[row, column] > 0.55:
-            colour = "white"
-        axes.text(column, row, text, ha="center", va="center", fontsize=7 if many else 8.5, color=colour)
+        cell_text(picture, row, column, text, size=7 if many else 8.5)
     names = display_names(labels)
     turned = len(labels) > 3 or max(map(len, names)) > 14
     tick_names(axes, names, turned=turned)

@@ -11,8 +11,10 @@ import matplotlib
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
 from mhclf.results.escape import plain
@@ -22,11 +24,12 @@ from mhclf.results.files import write_bytes
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 BLUE, ORANGE, GREEN, RED = PALETTE[:4]
 DARK, GREY, FAINT = "#374151", "#6b7280", "#d1d5db"
+_BLACK = "#111827"
 _STYLE: dict[str, Any] = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white",
     "text.usetex": False, "text.parse_math": True,
     "font.size": 9.0, "axes.titlesize": 10.0, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.titlepad": 8.0, "axes.labelsize": 9.0, "axes.labelcolor": "#374151", "text.color": "#111827",
+    "axes.titlepad": 8.0, "axes.labelsize": 9.0, "axes.labelcolor": "#374151", "text.color": _BLACK,
     "axes.edgecolor": "#9ca3af", "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False,
     "xtick.color": "#4b5563", "ytick.color": "#4b5563", "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
     "axes.grid": False, "grid.color": "#e5e7eb", "grid.linewidth": 0.7, "axes.axisbelow": True,
@@ -81,6 +84,25 @@ def tick_names(axes: Axes, names: Sequence[str], *, turned: bool) -> None:
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     else:
         axes.set_xticks(range(len(names)), names)
+
+
+def cell_text(image: AxesImage, row: int, column: int, text: str, *, size: float = 8.0) -> None:
+    """Write a text onto one cell of a heat map, in black or white, whichever contrasts more with the cell's colour."""
+    colour = image.to_rgba(np.ma.asarray(image.get_array())[row, column])
+    ink = max(("white", _BLACK), key=lambda name: _contrast(to_rgb(name), colour[:3]))
+    image.axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def _contrast(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the contrast of two sRGB colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    light, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    parts = np.asarray(colour, dtype=np.float64)
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def text_only(text: str) -> str:

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mhclf.errors import DataError
@@ -29,7 +30,7 @@ from mhclf.results.figures import (
     save,
 )
 from mhclf.results.layers import LayerFindings
-from mhclf.results.style import PALETTE, display_names
+from mhclf.results.style import PALETTE, cell_text, display_names
 
 ALL = [
     "learning_curves",
@@ -215,6 +216,20 @@ def test_representation_map_marks_wrong_posts_hollow() -> None:
     hollow = [item for item in figure.axes[0].collections if len(item.get_offsets()) and not len(item.get_facecolor())]
     assert [item.get_offsets().tolist() for item in hollow] == [[[1.0, 1.0]]]
     assert matplotlib.colors.to_hex(hollow[0].get_edgecolor()[0]).upper() == PALETTE[1]
+
+
+@pytest.mark.parametrize("colours", ["Blues", "RdBu_r", "cividis"])
+def test_a_heat_map_is_read_on_every_colour(colours: str) -> None:
+    shades = np.linspace(0, 1, 101)
+    image = Figure().add_subplot().imshow([shades], cmap=colours, vmin=0, vmax=1)
+    for column in range(len(shades)):
+        cell_text(image, 0, column, "x")
+    linear = [np.asarray(to_rgb(image.to_rgba(shade)[:3])) ** 2.2 @ (0.2126, 0.7152, 0.0722) for shade in shades]
+    for behind, text in zip(linear, image.axes.texts, strict=True):
+        ink = np.asarray(to_rgb(text.get_color())) ** 2.2 @ (0.2126, 0.7152, 0.0722)
+        # 4.5 is the contrast that WCAG 2.2 asks of text; between black and white no colour falls far below it.
+        assert max(ink, behind) + 0.05 > 4.1 * (min(ink, behind) + 0.05)
+    assert {text.get_color() for text in image.axes.texts} == {"white", "#111827"}
 
 
 def test_names_are_shortened_and_stay_distinct() -> None:
