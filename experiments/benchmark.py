@@ -22,6 +22,7 @@ from mhclf.config.suite import PlannedCell, plan_cells, read_suite, read_suite_f
 from mhclf.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mhclf.results.suite import SuiteRecords
     from mhclf.training.failure import Failure
     from mhclf.training.located import LocatedCell
     from mhclf.training.suite import Cell
@@ -48,16 +49,17 @@ def main(argv: Sequence[str]) -> int:
     from mhclf.results.timing import time_spent
 
     if arguments.commands:
-        return print_commands(cells)
+        return print_commands(asked(cells, arguments)[0])
     if arguments.dry_run:
-        return print_plan(cells, failures_file, max(1, arguments.jobs))
+        return print_plan(asked(cells, arguments)[0], failures_file, max(1, arguments.jobs))
     failed: list[tuple[str, Failure]] = []
     if not arguments.from_records:
         from mhclf.training.suite_records import gather
 
-        done = carry_out(cells, arguments, failures_file)
+        found, kept = asked(cells, arguments)
+        done = carry_out([cell for cell in found if cell.state != "recorded"], arguments, failures_file)
         failed = [(cell.planned.name, cell.failure) for cell in done if cell.failure is not None]
-        gathered = gather(done)
+        gathered = merge_suite_records(kept, gather(done))
         if records_file.is_file():
             gathered = merge_suite_records(read_suite_records(records_file), gathered)
         write_suite_records(records_file, gathered)
@@ -101,6 +103,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--commands", action="store_true", help="print one shell line for each missing cell (experiments/slurm)")
     add("--print_config", action="store_true", help="print the resolved settings of every cell and stop")
     add("--from-records", action="store_true", help="make the table again from the committed records")
+    add("--keep-recorded", action="store_true", help="do not run cells that the committed records hold, of any suite")
     add("--no-run", action="store_true", help="write records and table of the cells that are complete")
     normal = [argument.replace("--print-config", "--print_config") for argument in hyphened(argv)]
     arguments = parser.parse_args(normal)
@@ -113,17 +116,30 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def carry_out(cells: Sequence[PlannedCell], arguments: argparse.Namespace, failures_file: Path) -> "list[Cell]":
+def asked(cells: Sequence[PlannedCell], arguments: argparse.Namespace) -> "tuple[list[LocatedCell], SuiteRecords]":
+    """Find the run folders, and with --keep-recorded the cells that the committed records answer for."""
+    from mhclf.results.suite import SuiteRecords
+    from mhclf.training.recorded import keep_recorded
+
+    found = located(cells)
+    if not arguments.keep_recorded:
+        return found, SuiteRecords((), (), ())
+    folder = HERE / "results"
+    own = folder / f"{arguments.suite}.jsonl"
+    others = sorted(path for path in folder.glob("*.jsonl") if path != own)
+    return keep_recorded(found, [own, *others] if own.is_file() else others)
+
+
+def carry_out(found: "Sequence[LocatedCell]", arguments: argparse.Namespace, failures_file: Path) -> "list[Cell]":
     """Carry out what is missing (nothing with --no-run), and return every cell that has ended."""
     from mhclf.training.cell_pool import run_in_processes
     from mhclf.training.suite import run_here
     from mhclf.training.suite_progress import SuiteProgress
     from mhclf.training.suite_work import SuiteWork, complete_only
 
-    found = located(cells)
     if arguments.no_run:
         return complete_only(found)
-    with SuiteProgress([cell.name for cell in cells]) as progress:
+    with SuiteProgress([cell.cell.name for cell in found]) as progress:
         work = SuiteWork(found, failures_file, progress)
         if arguments.engine == "ray":
             from mhclf.training.ray_cells import run_on_ray
@@ -149,22 +165,22 @@ def followed(cells: "list[Cell]", failures_file: Path) -> "list[Cell]":
     return failed
 
 
-def print_commands(cells: Sequence[PlannedCell]) -> int:
-    """Print a shell line for each cell that is not complete; a refused one is named on standard error."""
+def print_commands(cells: "Sequence[LocatedCell]") -> int:
+    """Print a shell line for each cell that has to run; a refused one is named on standard error."""
     program = [sys.executable, str(HERE / "train.py")]
     lines = {}
     refused = 0
-    for cell in located(cells):
+    for cell in cells:
         if cell.folder is None:
             refused += 1
             print(f"refused: {cell.cell.name}: {cell.failure}", file=sys.stderr)
-        elif cell.state != "complete":
+        elif cell.state not in ("complete", "recorded"):
             lines[cell.folder.path] = command_line(program, cell.cell.config, HERE / "recipes", data_folder())
     print("".join(f"{line}\n" for line in lines.values()), end="")
     return 1 if refused else 0
 
 
-def print_plan(cells: Sequence[PlannedCell], failures_file: Path, jobs: int) -> int:
+def print_plan(cells: "Sequence[LocatedCell]", failures_file: Path, jobs: int) -> int:
     """Print the cells, how far each is, and what the rest will take."""
     from rich.console import Console
 
@@ -172,7 +188,7 @@ def print_plan(cells: Sequence[PlannedCell], failures_file: Path, jobs: int) -> 
     from mhclf.training.failure import read_failures
     from mhclf.training.suite_plan import plan_table
 
-    table = plan_table(located(cells), sorted((HERE / "results").glob("*.jsonl")), read_failures(failures_file), jobs)
+    table = plan_table(cells, sorted((HERE / "results").glob("*.jsonl")), read_failures(failures_file), jobs)
     Console().print(to_rich(table))
     return 0
 

@@ -15,7 +15,7 @@ from mhclf.training.folder import RunFolder
 from mhclf.training.prepared import prepare_data
 from mhclf.training.run import checked_source, folder_of, lacks_report
 
-CellState = Literal["complete", "begun", "missing", "refused"]
+CellState = Literal["complete", "begun", "missing", "refused", "recorded"]
 
 _DATA_KEYS = ("data", "data_root", "mask", "split_seed", "fold", "audit", "subset", "limit", "protocol", "auxiliary",
               "columns")  # fmt: skip
@@ -33,6 +33,7 @@ class LocatedCell:
         None where the cell is refused.
     state : str
         `complete`, `begun`, `missing`, or `refused`: settings, data or a damaged folder keep it from starting.
+        `recorded`: its results are committed, and it is not asked to run (`keep_recorded`).
     failure : Failure or None
         Why it is refused.
     encoder : str

@@ -35,7 +35,7 @@ def plan_table(
     folders: set[Path] = set()
     for cell in cells:
         state, why = _state(cell, failures)
-        if cell.folder is None or cell.state == "complete":
+        if cell.folder is None or cell.state in ("complete", "recorded"):
             rows.append((cell.cell.name, state, None, why))
             continue
         if cell.folder.path in folders:
@@ -51,7 +51,9 @@ def plan_table(
         rows.append((cell.cell.name, state, minutes, why or found.basis))
     done = sum(cell.state == "complete" for cell in cells)
     refused = sum(cell.folder is None for cell in cells)
-    counts = f"{len(cells)} cells: {done} complete, {len(folders)} to run, {refused} refused"
+    recorded = sum(cell.state == "recorded" for cell in cells)
+    kept = f" {recorded} kept from the records," if recorded else ""
+    counts = f"{len(cells)} cells: {done} complete,{kept} {len(folders)} to run, {refused} refused"
     total = f"Left: about {left / jobs / 60:.0f} minutes with {jobs} job{'s' if jobs > 1 else ''}"
     if unknown:
         total += f", and {unknown} cell{'s' if unknown > 1 else ''} of unknown length"
@@ -70,7 +72,7 @@ def plan_table(
 def _state(cell: LocatedCell, failures: Mapping[str, Failure]) -> tuple[str, str]:
     if cell.failure is not None:
         return "refused", str(cell.failure)
-    if cell.state != "complete" and cell.cell.name in failures:
+    if cell.state not in ("complete", "recorded") and cell.cell.name in failures:
         return "failed", str(failures[cell.cell.name])
     return cell.state, ""
 

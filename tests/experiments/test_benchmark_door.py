@@ -236,3 +236,11 @@ def test_a_killed_worker_is_told_and_ctrl_c_leaves_no_orphan(encoder_folder, tmp
     assert not Path(f"/proc/{second}").exists()
     (line,) = (out / "small.failed.jsonl").read_text().splitlines()
     assert json.loads(line)["cell"] in {f"demo finetune tiny-bert seed {seed}" for seed in (1, 2)}
+
+
+def test_committed_records_answer_for_cells(tmp_path):
+    found = door("benchmark", "--suite", "demo", "--keep-recorded", "--dry-run", "--out", tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "6 cells: 0 complete, 6 kept from the records, 0 to run, 0" in found.stdout
+    commands = door("benchmark", "--suite", "demo", "--keep-recorded", "--commands", "--out", tmp_path)
+    assert (commands.returncode, commands.stdout) == (0, "")
