@@ -40,7 +40,14 @@ def main(argv: Sequence[str]) -> int:
     add("--split", default="test", choices=["test", "validation"], help="which rows")
     add("--seed", type=int, default=0, help="which posts, and what methods draw")
     add("--no-faithfulness", action="store_true", help="plausibility only; many times faster")
-    add("--curves", action="store_true", help="also deletion and insertion curves; twice as slow")
+    add("--curves", action="store_true", help="also deletion and insertion curves and max-sensitivity; twice as slow")
+    add(
+        "--explains",
+        default="predicted",
+        choices=["predicted", "gold"],
+        help="the label to explain, where a post has one",
+    )
+    add("--absolute", action="store_true", help="plausibility by the size of scores, whatever their sign")
     add(
         "--precision",
         default="fp32",
@@ -56,6 +63,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(hyphened(argv))
     if bool(arguments.run) == bool(arguments.suite):
         raise ConfigError("explain: give --run DIR, or --suite NAME.")
+    refuse_strays(parser, arguments)
     if arguments.limit is not None and arguments.limit < 1:
         raise ConfigError(f"limit: is {arguments.limit}, expected 1 post or more.")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -64,6 +72,25 @@ def main(argv: Sequence[str]) -> int:
     if arguments.suite:
         return suite(arguments)
     return examination(arguments) if arguments.examine else one_run(arguments)
+
+
+# What each use of the door takes, beside --limit, --methods, --precision and --data-root.
+OWN = {
+    "--run": {"split", "seed", "no_faithfulness", "curves", "explains", "absolute", "mask_identifiers"},
+    "--run with --examine": {"examine", "beside", "seed"},
+    "--suite": {"out", "curves", "from_records"},
+}
+
+
+def refuse_strays(parser: PlainParser, arguments: argparse.Namespace) -> None:
+    """Refuse options that the chosen use would not read."""
+    use = "--suite" if arguments.suite else "--run with --examine" if arguments.examine else "--run"
+    known = {name for names in OWN.values() for name in names}
+    given = [name for name in sorted(known) if getattr(arguments, name) != parser.get_default(name)]
+    for name in given:
+        if name not in OWN[use]:
+            uses = " and ".join(other for other, names in OWN.items() if name in names)
+            raise ConfigError(f"--{name.replace('_', '-')}: is for {uses}; {use} does not read it. Leave it out.")
 
 
 def one_run(arguments: argparse.Namespace) -> int:
@@ -86,6 +113,8 @@ def one_run(arguments: argparse.Namespace) -> int:
         arguments.curves,
         arguments.precision,
         arguments.mask_identifiers,
+        arguments.explains,
+        arguments.absolute,
     )
     console = rich.console.Console()
     console.print(to_rich(fidelity_table(found.records, found.counts)))
@@ -153,7 +182,8 @@ def suite(arguments: argparse.Namespace) -> int:
     config = dataclasses.replace(committed, explained=explained_by(committed.explained, arguments))
     cells = suite_cells(config, HERE / "recipes", {"out": arguments.out, "data_root": arguments.data_root})
     # What is not the committed table stays below --out.
-    target = HERE if config == committed else Path(arguments.out) / "quick"
+    as_committed = config == committed and arguments.precision == "fp32"
+    target = HERE if as_committed else Path(arguments.out) / "quick"
     records = target / "results" / "explained" / f"{config.name}.jsonl"
     records.parent.mkdir(parents=True, exist_ok=True)
     if not arguments.from_records:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mhclf.config.command_line import build_config, hyphened, parse_seeds, run_door
 from mhclf.config.parsers import PlainParser
+from mhclf.config.run import short_name
 from mhclf.errors import ConfigError
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +38,10 @@ def main(argv: Sequence[str]) -> int:
     # What is not the committed table stays below --out.
     quick = bool(arguments.limit or arguments.epochs) or arguments.encoder != "minilm" or not set(names) <= set(PARTS)
     target = Path(arguments.out) / "quick" if quick else HERE
-    records_file = target / "results" / "welldunn_replay.jsonl"
+    # Quick looks of other settings are other records.
+    settings = {"limit": arguments.limit, "epochs": arguments.epochs, "encoder": short_name(arguments.encoder)}
+    name = "-".join(["welldunn_replay", *(f"{key}-{value}" for key, value in settings.items() if quick and value)])
+    records_file = target / "results" / f"{name}.jsonl"
 
     from explain.welldunn_records import merge_replay, read_replay, write_replay
     from explain.welldunn_table import replay_markdown
@@ -49,10 +53,10 @@ def main(argv: Sequence[str]) -> int:
         from mhclf.data.locate import find_dataset
 
         trainer = {"threads": arguments.threads} | ({"epochs": arguments.epochs} if arguments.epochs else {})
-        for name in names:
-            task = find_dataset(name).config.task
+        for dataset in names:
+            task = find_dataset(dataset).config.task
             layer = {
-                "data": name,
+                "data": dataset,
                 "encoder": arguments.encoder,
                 "out": arguments.out,
                 "data_root": arguments.data_root,
@@ -71,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
                 write_replay(records_file, merge_replay(read_replay(records_file), found))
     command = "python experiments/welldunn_replay.py"
     page = replay_markdown(read_replay(records_file), command, () if quick else PARTS)
-    table = write_text(target / "tables" / "welldunn_replay.md", page)
+    table = write_text(target / "tables" / f"{name}.md", page)
     print(f"records: {records_file}\ntable:   {table}")
     return 0
 

@@ -214,5 +214,8 @@ def _check(a: Sequence[Attribution], b: Sequence[Attribution], top: int) -> None
 
 
 def _read_scores(a: Attribution, b: Attribution) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    read = len(a.words) - max(a.unread, b.unread)
-    return np.array(a.scores[:read]), np.array(b.scores[:read])
+    read = np.ones(len(a.words), dtype=np.bool_)
+    for item in (a, b):
+        if item.seen:
+            read &= np.array(item.seen)
+    return np.array(a.scores)[read], np.array(b.scores)[read]

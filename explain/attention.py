@@ -7,11 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from explain.attribution import METHODS, Method, WordScores
-from explain.model import ExplainedModel, Target
+from explain.model import ExplainedModel, Target, require_attention
 from explain.reading import ReadPost
 from mhclf.errors import ConfigError, RunError
 from mhclf.models.aggregation import Aggregated
 from mhclf.models.pooling import pooled_attention
+
+NEEDS_ATTENTION = (
+    "attention",
+    "attention_rollout",
+    "layer_attentive_attention",
+    "value_weighted_attention",
+    "gradient_attention",
+    "layer_relevance",
+)
+"""Methods that are made for attention: those of this file, and the relevance rules for transformers."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ def look(model: ExplainedModel, batch: dict[str, Tensor]) -> Seen:
     Raises
     ------
     RunError
-        If the encoder gives no weights: never an empty tuple.
+        If the run has no attention, or the encoder gives no weights: never an empty tuple.
     """
     network = model.network
     with model.eager_attention():
@@ -110,36 +120,63 @@ def value_projections(encoder: nn.Module) -> list[nn.Linear]:
     ]
 
 
+def by_passes(
+    model: ExplainedModel,
+    posts: Sequence[ReadPost],
+    score: Callable[[dict[str, Tensor], Sequence[int]], tuple[Tensor, dict[str, object]]],
+) -> list[WordScores]:
+    """Apply a function from a batch and its posts' numbers to token scores and settings, in batches that fit."""
+    found: list[WordScores | None] = [None] * len(posts)
+    lengths = [len(post.ids) for post in posts]
+
+    def work(part: Sequence[int]) -> None:
+        scores, settings = score(model.batch([posts[number].row for number in part]), part)
+        scores = scores.float().cpu()
+        for place, number in enumerate(part):
+            own = scores[place, model.place(lengths[number], scores.shape[1])]
+            found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
+
+    model.network.eval()
+    model.in_batches(lengths, work, 0.25)
+    return [item for item in found if item is not None]
+
+
 def attention_method(find: Callable[[ExplainedModel, Seen], Tensor], settings: dict[str, object]) -> Method:
     """Return the method that scores tokens by a function of one forward pass."""
 
     def method(
         model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
     ) -> list[WordScores]:
-        found: list[WordScores | None] = [None] * len(posts)
-        rows = [post.row for post in posts]
-        lengths = [len(row.ids) for row in rows]
-
-        def work(part: Sequence[int]) -> None:
+        def score(batch: dict[str, Tensor], part: Sequence[int]) -> tuple[Tensor, dict[str, object]]:
             with torch.no_grad():
-                batch = model.batch([rows[number] for number in part])
-                scores = find(model, look(model, batch)).float().cpu()
-            for place, number in enumerate(part):
-                own = scores[place, model.place(lengths[number], scores.shape[1])]
-                found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
+                return find(model, look(model, batch)), settings
 
-        model.network.eval()
-        model.in_batches(lengths, work, 0.25)
-        return [item for item in found if item is not None]
+        return by_passes(model, posts, score)
 
     return method
 
 
 METHODS.register("attention")(attention_method(layer_attention(-1, None), {"layer": "last", "heads": "mean"}))
 METHODS.register("attention_rollout")(attention_method(rollout, {"heads": "mean", "residual": 0.5}))
-METHODS.register("layer_attentive_attention")(
-    attention_method(layer_attentive, {"heads": "mean", "layers": "learnt contributions"})
-)
+
+
+@METHODS.register("layer_attentive_attention")
+def layer_attentive_attention(
+    model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
+) -> list[WordScores]:
+    """Attention of every layer by learnt contributions, or of the last layer where none are learnt; settings say which.
+
+    See `layer_attentive`.
+    """
+
+    def score(batch: dict[str, Tensor], part: Sequence[int]) -> tuple[Tensor, dict[str, object]]:
+        with torch.no_grad():
+            seen = look(model, batch)
+            learnt = seen.aggregated.contributions is not None
+            layers = "learnt contributions" if learnt else "last, as the run learns no contributions"
+            return layer_attentive(model, seen), {"heads": "mean", "layers": layers}
+
+    return by_passes(model, posts, score)
 
 
 def attention_at(model: ExplainedModel, layer: int, head: int | None) -> Method:
@@ -149,7 +186,10 @@ def attention_at(model: ExplainedModel, layer: int, head: int | None) -> Method:
     ------
     ConfigError
         If the encoder has no such layer or head.
+    RunError
+        If the run has no attention.
     """
+    require_attention(model.run)
     config = model.network.encoder.config
     layers, heads = int(config.num_hidden_layers), int(config.num_attention_heads)
     if not 1 <= layer <= layers or (head is not None and not 1 <= head <= heads):
@@ -162,49 +202,68 @@ def attention_at(model: ExplainedModel, layer: int, head: int | None) -> Method:
 def value_weighted_attention(
     model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
 ) -> list[WordScores]:
-    """Last-layer attention times the norm of each head's value vectors (Kobayashi et al. 2020), summed over heads.
+    r"""Value-norm-weighted attention: last-layer attention times the norm of the value vector, summed over heads.
 
     Raises
     ------
     RunError
-        If the encoder's family does not make its values by a layer of their own.
+        If the run has no attention, or the encoder's family does not make its values by a layer of their own.
+
+    Notes
+    -----
+    With the attention :math:`\alpha` and the value :math:`v(x) = W_V x + b_V` of each head,
+    :math:`\sum_h \alpha_h \lVert v_h(x) \rVert`. A simpler relative of the vector norms of Kobayashi et al. (2020),
+    :math:`\lVert \sum_h \alpha_h v_h(x) W_{O,h} \rVert`: without the output projection, and the heads' norms are
+    summed where theirs is the norm of the sum, so that heads which cancel each other are counted here.
     """
+    require_attention(model.run)
     projections = value_projections(model.network.encoder)
     if not projections:
         raise RunError(f"{model.run.folder}: its encoder has no value layers of their own. Choose another method.")
     kept: list[Tensor] = []
-    handle = projections[-1].register_forward_hook(lambda module, inputs, output: kept.append(output.detach()))
-    found: list[WordScores] = []
-    try:
+    settings: dict[str, object] = {
+        "layer": "last",
+        "heads": "sum of norms",
+        "weights": "value-norm-weighted attention, without the output projection",
+    }
+
+    def score(batch: dict[str, Tensor], part: Sequence[int]) -> tuple[Tensor, dict[str, object]]:
+        kept.clear()
         with torch.no_grad():
-            for post in posts:
-                kept.clear()
-                seen = look(model, model.batch([post.row]))
-                weights = seen.attentions[-1]
-                values = kept[-1].reshape(1, weights.shape[-1], weights.shape[1], -1)
-                weighted = weights * values.norm(dim=-1).transpose(1, 2).unsqueeze(2)
-                scores = pooled_query(model, weighted.sum(dim=1), seen.mask)[0]
-                own = scores[model.place(len(post.ids), len(scores))]
-                found.append(WordScores(post.word_scores(own.tolist()), {"layer": "last", "heads": "sum"}))
+            seen = look(model, batch)
+            weights = seen.attentions[-1]
+            posts_in, heads, _, width = weights.shape
+            norms = kept[-1].reshape(posts_in, width, heads, -1).norm(dim=-1)
+            weighted = weights * norms.transpose(1, 2).unsqueeze(2)
+            return pooled_query(model, weighted.sum(dim=1), seen.mask), settings
+
+    handle = projections[-1].register_forward_hook(lambda module, inputs, output: kept.append(output.detach()))
+    try:
+        return by_passes(model, posts, score)
     finally:
         handle.remove()
-    return found
 
 
 @METHODS.register("gradient_attention")
 def gradient_attention(
     model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
 ) -> list[WordScores]:
-    """Last-layer attention times the quantity's gradient with respect to it, summed over heads and rows; signed."""
-    found = []
-    for post, target in zip(posts, targets, strict=True):
+    """Last-layer attention times the quantity's gradient with respect to it, summed over heads and rows; signed.
+
+    Raises
+    ------
+    RunError
+        If the run has no attention, or its encoder shows copies that no gradient reaches.
+    """
+
+    def score(batch: dict[str, Tensor], part: Sequence[int]) -> tuple[Tensor, dict[str, object]]:
         with torch.enable_grad():
-            seen = look(model, model.batch([post.row]))
-            value = target.of(seen.logits).sum()
-            (gradient,) = torch.autograd.grad(value, seen.attentions[-1], allow_unused=True)
+            seen = look(model, batch)
+            values = [targets[number].of(seen.logits[row : row + 1]) for row, number in enumerate(part)]
+            (gradient,) = torch.autograd.grad(torch.cat(values).sum(), seen.attentions[-1], allow_unused=True)
         if gradient is None:
             raise RunError(f"{model.run.folder}: its encoder shows copies of its attention. Choose another method.")
-        scores = (seen.attentions[-1] * gradient).detach().sum(dim=(1, 2))[0]
-        own = scores[model.place(len(post.ids), len(scores))]
-        found.append(WordScores(post.word_scores(own.tolist()), {"layer": "last", "heads": "sum"}))
-    return found
+        # Rows of padding have no gradient: no pooling reads them.
+        return (seen.attentions[-1] * gradient).detach().sum(dim=(1, 2)), {"layer": "last", "heads": "sum"}
+
+    return by_passes(model, posts, score)

@@ -35,7 +35,7 @@ class Attribution:
     words : tuple of (start, end)
         Character offsets of the words, in order.
     scores : tuple of float
-        One signed score a word; words cut off by `max_length` have 0.
+        One signed score a word; words that the model does not read have 0.
     target : str
         The label whose logit is explained, or `a rather than b` for a difference of two.
     probability : float
@@ -48,8 +48,8 @@ class Attribution:
         to that change; None where the method promises no sum.
     converged : bool or None
         Whether the gap is small enough; None where there is none.
-    unread : int
-        Words cut off by `max_length`.
+    seen : tuple of bool
+        Which words the model reads; empty where it reads all.
     """
 
     text: str
@@ -61,7 +61,12 @@ class Attribution:
     settings: dict[str, Any] = field(default_factory=dict)
     completeness_gap: float | None = None
     converged: bool | None = None
-    unread: int = 0
+    seen: tuple[bool, ...] = ()
+
+    @property
+    def unread(self) -> int:
+        """Words that the model does not read: behind `max_length`, or signs that its tokenizer drops."""
+        return self.seen.count(False)
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """Return the `count` words that speak most for the target, strongest first."""

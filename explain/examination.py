@@ -65,7 +65,8 @@ class Material:
     few : Posts
         The test posts that attribution methods explain.
     beside : tuple of Run
-        Other runs on the same data: other seeds, without the contrastive loss, trained on shuffled labels.
+        Other runs on the same posts: other seeds, without the contrastive loss, trained on shuffled labels
+        (`shuffle_labels`).
     methods : tuple of str
     seed : int
     precision : {'fp32', 'bf16'}
@@ -89,6 +90,12 @@ class Material:
             name: attribute(self.run, few.texts, name, contexts=few.contexts, seed=self.seed, precision=self.precision)
             for name in self.methods
         }
+
+
+def run_name(run: Run) -> str:
+    """Return what tells a run from others on the same posts."""
+    shuffled = ", shuffled labels" if run.config.shuffle_labels else ""
+    return f"{run.config.method}, seed {run.config.seed}{shuffled}"
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def curves_figure(frame: pd.DataFrame) -> Figure:
                 color=PALETTE[place % len(PALETTE)], label=method.replace("_", " "),
             )  # fmt: skip
         axes.set_title("Deletion: lower is better" if kind == "deletion" else "Insertion: higher is better")
-        axes.set_xlabel("words masked (%)" if kind == "deletion" else "words masked, the others left (%)")
+        axes.set_xlabel("words masked (%)" if kind == "deletion" else "words put back (%)")
         bare(axes)
     panels[0].set_ylabel("probability of the label")
     panels[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -4,19 +4,18 @@ import numpy as np
 import pandas as pd
 
 from explain.agreement import TOP, agreement_matrix
-from explain.examination import EXAMINATIONS, Finding, Material
+from explain.examination import EXAMINATIONS, Finding, Material, run_name
 from explain.examination_figures import agreement_figure, cascade_figure, curves_figure
 from explain.faithfulness import CURVE, faithfulness
 from explain.methods import attribute
 from explain.model import ExplainedModel, Target
 from explain.reading import read_posts
-from explain.sanity import CascadeStep, compare_runs, randomisation_cascade
-from explain.sensitivity import max_sensitivity
+from explain.sanity import CascadeStep, randomisation_cascade
+from explain.sensitivity import GRADIENTS, RADIUS, max_sensitivity
+from mhclf.errors import ConfigError
 from mhclf.evaluation.averages import Average, average
 from mhclf.results.tables import Cell, Column, Table, format_interval, format_number
 
-GRADIENTS = ("saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "gradient_attention")
-"""Methods whose sensitivity is measured, where they are among the chosen ones."""
 WITHOUT_LEARNING = ("random",)
 
 
@@ -43,7 +42,7 @@ def agreement_of_methods(material: Material) -> Finding:
     )
     tables = [Table("Methods", columns, rows)]
     if material.beside:
-        tables.append(_runs_beside(material))
+        tables += _runs_beside(material)
     return Finding(
         "Agreement of explanations",
         (f"{len(few.texts)} test posts; each method explains the label that the model predicts.",),
@@ -53,29 +52,28 @@ def agreement_of_methods(material: Material) -> Finding:
     )
 
 
-def _runs_beside(material: Material) -> Table:
+def _runs_beside(material: Material) -> list[Table]:
+    """Return, for each method, how far each two runs agree on the label that the first run predicts."""
     few = material.few
+    runs = (material.run, *material.beside)
+    names = [f"{number}: {run_name(run)}" for number, run in enumerate(runs, 1)]
     rows = []
-    for other in material.beside:
-        for method in material.methods:
-            if method in WITHOUT_LEARNING:
-                continue
-            found = compare_runs(material.run, other, few.texts, method, few.contexts, few.groups, seed=material.seed)
-            rows.append(
-                (
-                    f"{other.config.method}, seed {other.config.seed}",
-                    method.replace("_", " "),
-                    _interval(found.kendall),
-                    _interval(found.overlap),
-                )
-            )
+    for method in (name for name in material.methods if name not in WITHOUT_LEARNING):
+        targets = [item.target for item in material.attributions[method]]
+        made = {
+            name: attribute(run, few.texts, method, targets, contexts=few.contexts, seed=material.seed)
+            for name, run in zip(names, runs, strict=True)
+        }
+        for (first, second), found in agreement_matrix(made, groups=few.groups).pairs.items():
+            rows.append((method.replace("_", " "), first, second, _interval(found.kendall), _interval(found.overlap)))
     columns = (
-        Column("run beside"),
         Column("method"),
+        Column("run"),
+        Column("and run"),
         Column("Kendall tau-b", "right"),
         Column(f"overlap of the top {TOP}", "right"),
     )
-    return Table("The same method on another run", columns, tuple(rows))
+    return [Table("The same method on two runs", columns, tuple(rows))]
 
 
 @EXAMINATIONS.register("randomisation")
@@ -123,7 +121,11 @@ def sensitivity(material: Material) -> Finding:
             rows.append((method.replace("_", " "), _interval(found), found.n))
             kept.append((method, found.mean, found.low, found.high, found.n))
     columns = (Column("method"), Column("max-sensitivity", "right", "lower"), Column("n", "right"))
-    notes = ("Norm of the largest change over the norm of the scores; word vectors move within 1 % of their sd.",)
+    if not rows:
+        raise ConfigError(f"sensitivity: goes by gradients. Name one of {', '.join(GRADIENTS)} among --methods.")
+    notes = (
+        f"Norm of the largest change over the norm of the scores; word vectors move within {RADIUS:.0%} of their sd.",
+    )
     return Finding(
         "Sensitivity",
         ("Small moves of the word vectors that hardly change a decision should hardly change its explanation.",),

@@ -3,17 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from explain.examination import EXAMINATIONS, Finding, Material
+from explain.examination import EXAMINATIONS, Finding, Material, run_name
 from explain.examination_figures import geometry_figure, layers_figure
 from explain.geometry import beside, run_geometry
 from explain.layer_drop import drop_layers
-from explain.layers import layer_weights, seed_agreement
-from explain.probes import metrics_of, probe_run
+from explain.layers import layer_scores, layer_weights, seed_agreement
+from explain.probes import LayerProbe, metrics_of, probe_run
 from explain.structure import MEASURES, RELATIVE_TOLERANCE, attention_structure, padded_attention, published_rank
 from explain.structure_figure import structure_figure
 from mhclf.errors import ConfigError
 from mhclf.results.tables import Cell, Column, Table, format_interval, format_number
-from mhclf.training.saved import Run
 
 
 @EXAMINATIONS.register("structure")
@@ -60,6 +59,8 @@ def structure(material: Material) -> Finding:
 def layers(material: Material) -> Finding:
     """Learnt weights and contributions, what is lost without each layer, what a line reads from it; seeds."""
     run, posts, train = material.run, material.test, material.train
+    if layer_scores(run.parts()[0].aggregation) is None:
+        return _probes_only(material)
     learnt = layer_weights(run, posts.texts, posts.contexts)
     dropped = drop_layers(run, posts.texts, posts.gold, posts.groups, posts.contexts)
     probes = probe_run(
@@ -79,7 +80,7 @@ def layers(material: Material) -> Finding:
         cells += [
             format_interval(lost.difference, lost.ci_low, lost.ci_high),
             format_interval(drop.logit_change.mean, drop.logit_change.low, drop.logit_change.high),
-            format_interval(probe.values[metric], probe.low[metric], probe.high[metric]),
+            _probe_text(probe, metric),
         ]
         rows.append(tuple(cells))
     columns = (
@@ -98,7 +99,11 @@ def layers(material: Material) -> Finding:
     )
     by_class = _by_class(learnt.by_class(posts.gold, run.labels), learnt.names)
     sentences = [f"Learnt weights lie {learnt.kl_from_uniform:.4f} nats from an even mixture."]
-    others = [other for other in material.beside if other.config.method == run.config.method]
+    others = [
+        other
+        for other in material.beside
+        if (other.config.method, other.config.shuffle_labels) == (run.config.method, run.config.shuffle_labels)
+    ]
     if others:
         weights, contributions = seed_agreement(
             [learnt, *(layer_weights(other, posts.texts, posts.contexts) for other in others)]
@@ -116,6 +121,35 @@ def layers(material: Material) -> Finding:
     )
 
 
+def _probes_only(material: Material) -> Finding:
+    """Return what a line reads from each layer of a run that learnt no layer weights."""
+    run, posts, train = material.run, material.test, material.train
+    probes = probe_run(
+        run, train.texts, train.gold, posts.texts, posts.gold, posts.groups, train.contexts, posts.contexts
+    )
+    metric = metrics_of(run.task)[0]
+    rows = tuple((probe.name, _probe_text(probe, metric)) for probe in probes)
+    columns = (Column("layer"), Column(f"{metric} of a linear probe", "right", "higher"))
+    notes = (
+        f"Logistic regression on the layer's pooled summary, fitted on train posts; n = {len(posts.texts)} test posts.",
+    )
+    frame = pd.DataFrame(
+        [(probe.name, probe.values[metric], probe.low[metric], probe.high[metric]) for probe in probes],
+        columns=["layer", metric, "low", "high"],
+    )
+    return Finding(
+        "Layers",
+        (f"The run's aggregation '{run.parts()[0].config.aggregation}' learns no layer weights: probes only.",),
+        (Table("What a line reads from each layer", columns, rows, notes),),
+        {},
+        {"layers": frame},
+    )
+
+
+def _probe_text(probe: LayerProbe, metric: str) -> str:
+    return format_interval(probe.values[metric], probe.low[metric], probe.high[metric])
+
+
 def _by_class(found: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, ...]) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (label, kind, *(float(value) for value in values))
@@ -130,7 +164,7 @@ def _by_class(found: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str,
 def geometry(material: Material) -> Finding:
     """Silhouette, alignment, uniformity and margins of this run, and of those beside it."""
     posts = material.test
-    runs = {_name(run): run for run in (material.run, *material.beside)}
+    runs = {run_name(run): run for run in (material.run, *material.beside)}
     if len(runs) < 1 + len(material.beside):
         raise ConfigError("geometry: two runs have the same method and seed. Give different ones.")
     found = {
@@ -162,7 +196,3 @@ def geometry(material: Material) -> Finding:
         {"geometry": geometry_figure(frame, list(runs))},
         {"geometry": frame},
     )
-
-
-def _name(run: Run) -> str:
-    return f"{run.config.method}, seed {run.config.seed}"

@@ -10,15 +10,17 @@ import pandas as pd
 # Parts register themselves when their files are imported.
 import explain.examined_attributions
 import explain.examined_network  # noqa: F401
+from explain.attention import NEEDS_ATTENTION
 from explain.examination import EXAMINATIONS, METHODS, Finding, Material, Posts
-from explain.model import Precision
+from explain.model import Precision, has_attention
+from explain.run import LINEAR_METHODS
 from mhclf.errors import ConfigError, MhclfError, RunError
 from mhclf.results.escape import guard_formula, plain
-from mhclf.results.files import write_text
+from mhclf.results.files import read_mapping, write_text
 from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.style import save
 from mhclf.training.prepared import prepare_data
-from mhclf.training.saved import load_run, trained_hash
+from mhclf.training.saved import Run, load_run, trained_hash
 
 logger = logging.getLogger(__name__)
 
@@ -63,19 +65,22 @@ def material_of(
     RunError
         If the data are not those of the run.
     ConfigError
-        If a run beside has other data or labels.
+        If a run beside has other posts or labels.
     """
     run = load_run(folder)
     config = run.config if data_root is None else replace(run.config, data_root=data_root)
     prepared = prepare_data(config)
-    own = trained_hash(folder)
-    if prepared.manifest["hashes"]["data"] != own:
+    if prepared.manifest["hashes"]["data"] != trained_hash(folder):
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
     others = []
     for path in beside:
-        if trained_hash(path) != own:
-            raise ConfigError(f"{path}: was trained on other data than {folder}. Give runs on the same data.")
-        others.append(load_run(path))
+        # Train labels may differ: a run on shuffled ones is what an explanation should not look like.
+        if _posts_hashes(path) != _posts_hashes(folder):
+            raise ConfigError(f"{path}: was trained on other posts than {folder}. Give runs on the same posts.")
+        other = load_run(path)
+        if other.labels != run.labels:
+            raise ConfigError(f"{path}: has other labels than {folder}. Give runs on the same data.")
+        others.append(other)
     test = Posts.of(prepared.table.part("test"))
     return Material(
         run,
@@ -83,10 +88,26 @@ def material_of(
         test,
         test.first(few),
         tuple(others),
-        tuple(methods) or METHODS,
+        tuple(methods) or _fitting_methods(run),
         seed,
         precision,
     )
+
+
+def _fitting_methods(run: Run) -> tuple[str, ...]:
+    """Return the methods that are compared where none are named, of those that fit the run."""
+    if run.linear is not None:
+        return LINEAR_METHODS
+    return METHODS if has_attention(run) else tuple(name for name in METHODS if name not in NEEDS_ATTENTION)
+
+
+def _posts_hashes(folder: Path) -> list[object]:
+    """Return the hashes of a run's rows, texts and parts."""
+    path = folder / "data_manifest.json"
+    hashes = read_mapping(path, "Give a finished run, or train it again.").get("hashes")
+    if not isinstance(hashes, dict):
+        raise RunError(f"{path}: has no hashes of the data. Give a finished run, or train it again.")
+    return [hashes.get(name) for name in ("ids", "texts", "splits")]
 
 
 def write_examination(folder: Path, found: dict[str, Finding], unfit: dict[str, str]) -> Path:

@@ -34,6 +34,13 @@ METRICS = {
 }
 """Metric -> is more better."""
 
+AT_SHARES = {
+    f"{name}_at_{round(100 * share)}": METRICS[name]
+    for name in ("comprehensiveness", "sufficiency", "comprehensiveness_deletion", "sufficiency_deletion")
+    for share in SHARES
+}
+"""The first four at each share of words, in per cent -> is more better."""
+
 
 @dataclass(frozen=True)
 class Faithfulness:
@@ -42,17 +49,13 @@ class Faithfulness:
     Attributes
     ----------
     values : dict of float
-        `METRICS`; the first four are means over `SHARES` (AOPC).
-    comprehensiveness, sufficiency : tuple of float
-        At each of `SHARES`, by mask.
+        `METRICS`, of which the first four are means over `SHARES` (AOPC), and `AT_SHARES`.
     deletion_curve, insertion_curve : tuple of float
         Probability of the label with 0, 10, ... 100 % of the words masked, or with only these left; empty where they
         were not asked for.
     """
 
     values: dict[str, float]
-    comprehensiveness: tuple[float, ...]
-    sufficiency: tuple[float, ...]
     deletion_curve: tuple[float, ...]
     insertion_curve: tuple[float, ...]
 
@@ -169,7 +172,7 @@ def faithfulness(
     order = orders(values, post.seen)
     words = len(post.words)
     if not len(order):
-        return Faithfulness(dict.fromkeys(METRICS, float("nan")), (), (), (), ())
+        return Faithfulness(dict.fromkeys((*METRICS, *AT_SHARES), float("nan")), (), ())
     full = np.ones((1, words), dtype=np.bool_)
     without, only = (variants(order, words, SHARES, without=flag) for flag in (True, False))
     steps = CURVE if curves else ()
@@ -201,5 +204,6 @@ def faithfulness(
         "deletion_auc": float(parts[2].mean()) if curves else float("nan"),
         "insertion_auc": float(parts[3].mean()) if curves else float("nan"),
     }
-    lines = (tuple(map(float, part)) for part in (comprehensive, sufficient, parts[2], parts[3]))
-    return Faithfulness(found, *lines)
+    single = np.concatenate([comprehensive, sufficient, by_deletion])
+    found |= dict(zip(AT_SHARES, map(float, single), strict=True))
+    return Faithfulness(found, *(tuple(map(float, part)) for part in parts[2:]))

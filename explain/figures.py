@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from explain.faithfulness import AT_SHARES
 from explain.items import HIGHER_IS_BETTER, SECOND
 from explain.summary import FidelityRecord
 from mhclf.results.style import cell_text, styled, title
@@ -22,7 +23,10 @@ def fidelity_heat_map(records: Sequence[FidelityRecord]) -> Figure:
     whole = {
         (record.method, record.metric): record.value
         for record in records
-        if record.slice == "all" and record.value is not None and record.method != SECOND
+        if record.slice == "all"
+        and record.value is not None
+        and record.method != SECOND
+        and record.metric not in AT_SHARES
     }
     methods = list(dict.fromkeys(method for method, _ in whole))
     metrics = [metric for metric in HIGHER_IS_BETTER if any((method, metric) in whole for method in methods)]

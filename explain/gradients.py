@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explain.attribution import METHODS, WordScores
-from explain.model import ExplainedModel, Target
+from explain.model import ExplainedModel, Target, out_of_memory
 from explain.reading import ReadPost
 from mhclf.errors import MissingDependencyError
 
@@ -44,7 +44,7 @@ def embedded(model: ExplainedModel, posts: Sequence[ReadPost]) -> EmbeddedBatch:
     ids = batch.pop("input_ids")
     own = torch.zeros_like(ids, dtype=torch.bool)
     for row, post in enumerate(posts):
-        own[row, model.place(len(post.ids), ids.shape[1])] = torch.from_numpy(post.owners >= 0).to(ids.device)
+        own[row, model.place(len(post.ids), ids.shape[1])] = torch.from_numpy(post.own).to(ids.device)
     padding = int(model.run.parts()[1].pad_token_id or 0)
     embed: Any = model.network.encoder.get_input_embeddings()
     with torch.no_grad():
@@ -202,8 +202,10 @@ def _integrate(
         raise MissingDependencyError("integrated_gradients needs captum: pip install 'mhclf[explain]'") from error
     found: list[tuple[int, WordScores]] = []
     lengths = [len(post.ids) for post in posts]
+    room = model.tokens_at_once // 4
 
     def work(part: Sequence[int]) -> None:
+        nonlocal room
         batch = embedded(model, [posts[number] for number in part])
         names, rest = list(batch.rest), list(batch.rest.values())
         own = [targets[number] for number in part]
@@ -215,14 +217,7 @@ def _integrate(
 
         with torch.no_grad():
             change = forward(batch.inputs, *rest, numbers) - forward(batch.baseline, *rest, numbers)
-        at_once = max(len(part), model.tokens_at_once // 4 // batch.inputs.shape[1])
-        values = IntegratedGradients(forward).attribute(
-            batch.inputs,
-            batch.baseline,
-            additional_forward_args=(*rest, numbers),
-            n_steps=steps,
-            internal_batch_size=at_once,
-        )
+        values, room = _in_room(IntegratedGradients(forward), batch, (*rest, numbers), steps, room)
         scores = values.detach().sum(dim=-1).float().cpu()
         for place, number in enumerate(part):
             own_scores = scores[place, model.place(lengths[number], scores.shape[1])]
@@ -234,3 +229,29 @@ def _integrate(
 
     model.in_batches(lengths, work, 0.25, chosen)
     return found
+
+
+def _in_room(
+    method: Any, batch: EmbeddedBatch, others: tuple[Tensor, ...], steps: int, room: int
+) -> tuple[Tensor, int]:
+    """Integrate by a captum method with `room` tokens at once, halved while memory runs out; return what fitted too.
+
+    One step of every post is the least that captum computes at once: fewer posts are for `in_batches`.
+    """
+    posts, width = batch.inputs.shape[:2]
+    while True:
+        at_once = max(posts, room // width)
+        try:
+            values: Tensor = method.attribute(
+                batch.inputs,
+                batch.baseline,
+                additional_forward_args=others,
+                n_steps=steps,
+                internal_batch_size=at_once,
+            )
+        except RuntimeError as error:
+            if not out_of_memory(error) or at_once == posts:
+                raise
+            room = at_once // 2 * width
+            continue
+        return values, room

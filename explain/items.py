@@ -1,22 +1,25 @@
 """Fidelity of a trained run's explanations: items, attributions, and each method's numbers on each of them."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from explain.attribution import Attribution
+from explain.faithfulness import AT_SHARES, faithfulness, random_sets
 from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
-from explain.faithfulness import faithfulness, random_sets
 from explain.methods import attribute
 from explain.model import ExplainedModel, Precision, Target
 from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
 from explain.plausibility import Cuts, fit_cuts, plausibility
 from explain.reading import ReadPost, read_posts
+from explain.sensitivity import GRADIENTS, SENSITIVITY, max_sensitivity
 from mhclf.data.spans import Span, marked_words
 from mhclf.data.table import PostTable
 from mhclf.errors import DataError
@@ -39,7 +42,14 @@ CORE_METHODS = (
 SECOND = "second_annotator"
 """What a second person marked, in the place of a method."""
 
-HIGHER_IS_BETTER = dict.fromkeys(PLAUSIBILITY_METRICS, True) | FAITHFULNESS_METRICS
+SENSITIVE_ITEMS = 50
+"""Items whose max-sensitivity is measured: each takes a gradient method several times more."""
+
+Explains = Literal["predicted", "gold"]
+"""Which label of a post with one label is explained."""
+
+HIGHER_IS_BETTER = dict.fromkeys(PLAUSIBILITY_METRICS, True) | FAITHFULNESS_METRICS | {SENSITIVITY: False} | AT_SHARES
+"""Every metric of an item -> is more better."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class Item:
         Whether the model's decision is right: the whole post, for several labels this label.
     spans : tuple of (start, end)
         Marked characters.
+    predicted : str
+        The model's decision in words; several labels are joined by ` + `.
     """
 
     id: str
@@ -65,9 +77,12 @@ class Item:
     label: int
     correct: bool
     spans: tuple[Span, ...]
+    predicted: str = ""
 
 
-def items_of(run: Run, part: PostTable, limit: int | None, seed: int = 0) -> list[Item]:
+def items_of(
+    run: Run, part: PostTable, limit: int | None, seed: int = 0, explains: Explains = "predicted"
+) -> list[Item]:
     """Return the rows that have expert evidence as items.
 
     Parameters
@@ -78,12 +93,15 @@ def items_of(run: Run, part: PostTable, limit: int | None, seed: int = 0) -> lis
     limit : int, optional
         At most this many rows, drawn by a hash of seed and id: the same for every run on these rows.
     seed : int
+    explains : {'predicted', 'gold'}
+        The label to explain where a post has one. Evidence is for the gold label: where the prediction is wrong, the
+        predicted one asks whether a wrong decision rests on the words that speak for the right one.
 
     Returns
     -------
     list of Item
-        One a row: the predicted label with all of the row's evidence. For several labels a post, one for each label
-        that has evidence of its own, or, where evidence is not given by label, for the most probable label.
+        One a row: its label with all of the row's evidence. For several labels a post, one for each label that has
+        evidence of its own, or, where evidence is not given by label, for the most probable label.
     """
     rows = [row for row, rationale in enumerate(part.rationales) if rationale.spans]
     ids = part.frame["id"].astype(str).tolist()
@@ -100,14 +118,17 @@ def items_of(run: Run, part: PostTable, limit: int | None, seed: int = 0) -> lis
         best = int(probability.argmax())
         identity = (str(chosen.frame["id"].iloc[row]), str(chosen.frame["group"].iloc[row]), text, context)
         if run.task != "multilabel":
-            found.append(Item(*identity, best, best == int(chosen.targets[row]), rationale.spans))
+            gold = int(chosen.targets[row])
+            label = gold if explains == "gold" else best
+            found.append(Item(*identity, label, best == gold, rationale.spans, run.labels[best]))
             continue
+        named = [name for name, value in zip(run.labels, probability, strict=True) if value >= 0.5]
         by_label = rationale.by_label or ((run.labels[best], rationale.spans),)
         for name, spans in by_label:
             if spans:
                 label = run.labels.index(name)
                 right = bool((probability[label] >= 0.5) == (chosen.targets[row, label] == 1))
-                found.append(Item(*identity, label, right, spans))
+                found.append(Item(*identity, label, right, spans, " + ".join(named) or "(none)"))
     return found
 
 
@@ -118,12 +139,13 @@ class Explained:
     Attributes
     ----------
     attributions : pandas.DataFrame
-        `id, target, method, converged, starts, ends, scores`: text-free, one row an item and method.
+        `id, target, probability, method, settings, converged, completeness_gap, starts, ends, seen, scores`: text-free,
+        one row an item and method. `settings` is JSON; `seen` says which words the model reads.
     numbers : pandas.DataFrame
         `id, group, target, correct, method` and one column a metric.
     counts : dict
-        `items`, `unread_rationales` (items whose marked words lie behind the cut, left out), `unread_words`,
-        `marked_words_unread`, `not_converged` (by method).
+        `items`, `unread_rationales` (items none of whose marked words is read, left out), `unread_words`,
+        `marked_words_unread`, `validation_items` (with a marked word that is read), `not_converged` (by method).
     """
 
     attributions: pd.DataFrame
@@ -141,6 +163,7 @@ def explain_items(
     curves: bool = False,
     second: Mapping[str, tuple[Span, ...]] | None = None,
     precision: Precision = "fp32",
+    absolute: bool = False,
 ) -> Explained:
     """Attribute items by each method and measure plausibility and faithfulness.
 
@@ -156,12 +179,15 @@ def explain_items(
     faithful : bool
         Measure faithfulness, too (20 forward passes an item and method, and 50 an item).
     curves : bool
-        Measure deletion and insertion curves, too (22 more an item and method).
+        Measure deletion and insertion curves, too (22 more an item and method), and max-sensitivity of gradient methods
+        on the first `SENSITIVE_ITEMS` items.
     second : mapping, optional
         Post id -> what a second annotator marked: held against the first one's marks as the method `SECOND`, the
         ceiling of plausibility.
     precision : {'fp32', 'bf16'}
         Of passes without gradients.
+    absolute : bool
+        Plausibility by the size of scores; otherwise words that speak against the label count as 0.
 
     Raises
     ------
@@ -176,7 +202,7 @@ def explain_items(
     posts, golds = _read(run, items)
     kept = [number for number, (post, gold) in enumerate(zip(posts, golds, strict=True)) if gold[post.seen].any()]
     if not kept:
-        raise DataError(f"{run.folder}: all marked words lie behind --max_length. Train with a longer one.")
+        raise DataError(f"{run.folder}: the model reads no marked word. Train with a larger --max_length.")
     counts: dict[str, int | dict[str, int]] = {
         "items": len(kept),
         "unread_rationales": len(items) - len(kept),
@@ -186,6 +212,13 @@ def explain_items(
     chosen = [items[number] for number in kept]
     posts, golds = [posts[number] for number in kept], [golds[number] for number in kept]
     validation_posts, validation_golds = _read(run, validation)
+    fitting = sum(bool(gold[post.seen].any()) for post, gold in zip(validation_posts, validation_golds, strict=True))
+    counts["validation_items"] = fitting
+    if not fitting:
+        logger.warning(
+            "explain: no validation post has expert evidence that the model reads; f1_share chooses a quarter of the "
+            "words and f1_threshold half of the largest score, unfitted."
+        )
     model = ExplainedModel(run, precision=precision, remember=True)
     # Leave-one-out scores are needed by faithfulness, and may be asked for as a method, too.
     left_out = _attribute(model, chosen, "occlusion", seed) if faithful or "occlusion" in methods else []
@@ -199,12 +232,15 @@ def explain_items(
         logger.info("explain: %s, %d items", method, len(chosen))
         own = left_out if method == "occlusion" else _attribute(model, chosen, method, seed)
         before = _attribute(model, validation, method, seed)
-        cuts = fit_cuts(*_marked(before, validation_posts, validation_golds))
+        cuts = fit_cuts(*_marked(before, validation_posts, validation_golds), absolute)
+        moved = _sensitivities(model, chosen[:SENSITIVE_ITEMS], method, seed) if faithful and curves else []
         unconverged[method] = sum(item.converged is False for item in own)
         frames += [_attribution_row(item, found, method) for item, found in zip(chosen, own, strict=True)]
         for number, (item, found) in enumerate(zip(chosen, own, strict=True)):
             post, scores = posts[number], np.array(found.scores)
-            values = plausibility(scores[post.seen], golds[number][post.seen], cuts)
+            values = plausibility(scores[post.seen], golds[number][post.seen], cuts, absolute)
+            if number < len(moved):
+                values[SENSITIVITY] = moved[number]
             if faithful:
                 measured = faithfulness(
                     model,
@@ -258,6 +294,22 @@ def _attribute(model: ExplainedModel, items: Sequence[Item], method: str, seed: 
     )
 
 
+def _sensitivities(model: ExplainedModel, items: Sequence[Item], method: str, seed: int) -> list[float]:
+    """Return max-sensitivity of each item; nothing for methods that do not go by gradients."""
+    if method not in GRADIENTS or model.run.linear is not None:
+        return []
+    contexts = [item.context for item in items]
+    found: list[float] = max_sensitivity(
+        model.run,
+        [item.text for item in items],
+        method,
+        [model.run.labels[item.label] for item in items],
+        contexts if any(contexts) else None,
+        seed=seed,
+    ).tolist()
+    return found
+
+
 def _read(run: Run, items: Sequence[Item]) -> tuple[list[ReadPost], list[npt.NDArray[np.bool_]]]:
     if not items:
         return [], []
@@ -281,11 +333,14 @@ def _attribution_row(item: Item, found: Attribution, method: str) -> dict[str, o
     return {
         "id": item.id,
         "target": found.target,
+        "probability": found.probability,
         "method": method,
+        "settings": json.dumps(found.settings, sort_keys=True),
         "converged": found.converged,
         "completeness_gap": found.completeness_gap,
         "starts": [start for start, _ in found.words],
         "ends": [end for _, end in found.words],
+        "seen": list(found.seen),
         "scores": [float(np.float32(score)) for score in found.scores],
     }
 

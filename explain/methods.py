@@ -109,7 +109,7 @@ def attribute(
             {"quantity": "logit", "max_length": run.max_length, "precision": model.precision} | result.settings,
             result.completeness_gap,
             result.converged,
-            int((~post.seen).sum()),
+            tuple(post.seen.tolist()),
         )
         for post, item, row, result in zip(posts, targets, probabilities, results, strict=True)
     ]

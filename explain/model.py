@@ -13,6 +13,7 @@ from torch import Tensor
 from explain.reading import ReadPost, TokenRow
 from mhclf.data.table import join_contexts
 from mhclf.errors import ConfigError, RunError
+from mhclf.models.baselines import BaselineEncoder
 from mhclf.models.network import ClassifierNetwork
 from mhclf.training.saved import Run
 
@@ -162,7 +163,7 @@ class ExplainedModel:
             try:
                 work(part)
             except RuntimeError as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 if len(part) == 1:
                     raise RunError(
@@ -201,8 +202,7 @@ class ExplainedModel:
 
     def row_without(self, post: ReadPost, kept: npt.NDArray[np.bool_], removal: Removal) -> TokenRow:
         """Return the tokens of a post with only the words where `kept` (words,) is true."""
-        # The last entry stands for tokens of no word, whose owner is -1.
-        stays = torch.from_numpy(np.append(kept, True)[post.owners])
+        stays = torch.from_numpy(post.stays(kept))
         if removal == "mask":
             return TokenRow(torch.where(stays, post.ids, self.mask_id), post.types)
         return TokenRow(post.ids[stays], post.types[stays] if post.types is not None else None)
@@ -227,8 +227,9 @@ class ExplainedModel:
         Raises
         ------
         RunError
-            If the encoder's family has no such form.
+            If the encoder has no attention, or its family has no such form.
         """
+        require_attention(self.run)
         encoder: Any = self.network.encoder
         before = encoder.config._attn_implementation
         try:
@@ -251,5 +252,28 @@ def without_words(post: ReadPost, kept: npt.NDArray[np.bool_]) -> str:
     return " ".join([*parts, post.text[at:]]) if parts else post.text
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def has_attention(run: Run) -> bool:
+    """Return whether a run reads by attention; the linear baseline, the BiLSTM and the CNN do not."""
+    return run.network is not None and not isinstance(run.network.encoder, BaselineEncoder)
+
+
+def require_attention(run: Run) -> None:
+    """Check that a run reads by attention.
+
+    Raises
+    ------
+    RunError
+        If it does not; says what explains it.
+    """
+    network = run.parts()[0]
+    if not has_attention(run):
+        config: Any = network.encoder.config
+        raise RunError(
+            f"{run.folder}: is a network of kind '{config.kind}' and has no attention. "
+            "Explain it by occlusion, permutation_shapley or integrated_gradients."
+        )
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error says that memory ran out, on an accelerator or on the processor."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -18,6 +18,7 @@ from mhclf.results.tables import Table
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 MOST_POSTS = 300
+"""Posts that a page can hold without becoming slow."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Card:
 
     id: str
     target: str
+    predicted: str
     gold: str
     outcome: str
     plausible: float
@@ -61,7 +63,7 @@ def cards(
     for item in items[:MOST_POSTS]:
         key = (item.id, labels[item.label])
         if key not in by_item:
-            # All of its evidence lies behind the cut.
+            # The model reads none of its evidence.
             continue
         rows = by_item[key]
         scores = {
@@ -71,6 +73,7 @@ def cards(
             Card(
                 item.id,
                 key[1],
+                item.predicted or key[1],
                 gold.get(item.id, ""),
                 "right" if item.correct else "wrong",
                 float(np.mean(plausible.get(key, float("nan")))),
@@ -111,6 +114,7 @@ def write_explanations(
     path: Path,
     title: str,
     found: Sequence[Card],
+    of: int,
     tables: Sequence[Table],
     sentences: Sequence[str],
     figure: Path,
@@ -123,6 +127,8 @@ def write_explanations(
     path : Path
     title : str
     found : sequence of Card
+    of : int
+        Items in all; the page says how many it leaves out.
     tables : sequence of Table
     sentences : sequence of str
         Shown above the tables.
@@ -140,6 +146,7 @@ def write_explanations(
         folders=[TEMPLATES],
         title=title,
         cards=found,
+        left_out=of - len(found),
         methods=methods,
         targets=targets,
         tables=tables,

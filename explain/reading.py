@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mhclf.data.spans import Span, tokens_to_words
+from mhclf.data.spans import Alignment, Span, align
 from mhclf.data.spans import words as split_words
 from mhclf.data.tokens import encode_posts
 from mhclf.errors import ConfigError
@@ -46,8 +46,8 @@ class ReadPost:
         Token numbers, shape (tokens,), special tokens and context included; empty for the linear baseline.
     types : Tensor or None
         Segment of each token, where the family has segments.
-    owners : array of int, shape (tokens,)
-        Word of each token; -1 for special tokens and those of the context.
+    alignment : Alignment
+        Words of each token; special tokens and those of the context have none.
     """
 
     text: str
@@ -55,7 +55,7 @@ class ReadPost:
     words: tuple[Span, ...]
     ids: Tensor
     types: Tensor | None
-    owners: npt.NDArray[np.int64]
+    alignment: Alignment
 
     @property
     def row(self) -> TokenRow:
@@ -64,18 +64,36 @@ class ReadPost:
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:
-        """Which words have a token: those before the cut at `max_length`, shape (words,)."""
+        """Which words are read, shape (words,): not those behind `max_length`, or signs that the tokenizer drops."""
         if not len(self.ids):
             return np.ones(len(self.words), dtype=np.bool_)
         found = np.zeros(len(self.words), dtype=np.bool_)
-        found[self.owners[self.owners >= 0]] = True
+        found[self.alignment.words] = True
+        return found
+
+    @property
+    def own(self) -> npt.NDArray[np.bool_]:
+        """Which tokens are of the post's words, shape (tokens,)."""
+        found = np.zeros(len(self.ids), dtype=np.bool_)
+        found[self.alignment.tokens] = True
+        return found
+
+    def stays(self, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Return which tokens stay, shape (tokens,), where only the words of `kept` (words,) may be read.
+
+        A token goes with any of its words: what is taken out cannot be read from what stays.
+        """
+        found = np.ones(len(self.ids), dtype=np.bool_)
+        found[self.alignment.tokens[~kept[self.alignment.words]]] = False
         return found
 
     def word_scores(self, token_scores: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Sum token scores (tokens,) into word scores (words,); a word that is not read has 0."""
-        own = self.owners >= 0
-        values = np.asarray(token_scores, dtype=np.float64)
-        return np.bincount(self.owners[own], weights=values[own], minlength=len(self.words)).astype(np.float64)
+        """Sum token scores (tokens,) into word scores (words,); a word that is not read has 0.
+
+        The score of a token that covers several words is shared among them by characters.
+        """
+        values = np.asarray(token_scores, dtype=np.float64)[self.alignment.tokens] * self.alignment.shares
+        return np.bincount(self.alignment.words, weights=values, minlength=len(self.words)).astype(np.float64)
 
 
 def token_rows(encoded: Mapping[str, Any]) -> list[TokenRow]:
@@ -99,7 +117,7 @@ def read_posts(run: Run, texts: Sequence[str], contexts: Sequence[str] | None = 
     split = [tuple(split_words(text)) for text in texts]
     if run.linear is not None:
         nothing = torch.zeros(0, dtype=torch.int64)
-        none = np.zeros(0, dtype=np.int64)
+        none = align((), ())
         return [
             ReadPost(text, context, own, nothing, None, none)
             for text, context, own in zip(texts, before, split, strict=True)
@@ -118,7 +136,7 @@ def read_posts(run: Run, texts: Sequence[str], contexts: Sequence[str] | None = 
             split[place],
             row.ids,
             row.types,
-            np.array(tokens_to_words(encoded["offset_mapping"][place], split[place]), dtype=np.int64),
+            align(encoded["offset_mapping"][place], split[place]),
         )
         for place, (text, row) in enumerate(zip(texts, token_rows(encoded), strict=True))
     ]

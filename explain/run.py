@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from explain.attention import NEEDS_ATTENTION
 from explain.attribution import METHODS
 from explain.figures import fidelity_heat_map
-from explain.items import CORE_METHODS, SECOND, Explained, Item, explain_items, items_of
+from explain.items import CORE_METHODS, SECOND, Explained, Explains, Item, explain_items, items_of
 from explain.methods import check_method
 from explain.model import Precision
 from explain.page import cards, write_explanations
@@ -20,7 +21,7 @@ from explain.summary import (
     summarise,
     write_fidelity,
 )
-from explain.tables import fidelity_table, split_table
+from explain.tables import fidelity_table, label_table, split_table
 from mhclf.config.run import RunConfig, short_name
 from mhclf.data.second_opinion import second_spans
 from mhclf.errors import RunError
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 LINEAR_METHODS = ("tfidf_weights", "permutation_shapley", "occlusion", "random")
 VALIDATION_ITEMS = 50
+"""Validation posts at most, on which two cuts are fitted; of few test posts half as many."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,17 @@ def chosen_methods(config: RunConfig, names: Sequence[str]) -> tuple[str, ...]:
     ConfigError
         On an unknown name.
     """
-    linear, marks = config.model.kind == "tfidf_lr", config.evidence.head_weight > 0
+    marks = config.evidence.head_weight > 0
+    unfit = {"exact_shapley", "tfidf_weights", *([] if marks else ["rationale_head"])}
+    if config.model.kind in ("bilstm", "cnn"):
+        unfit |= set(NEEDS_ATTENTION)
+    core = (*CORE_METHODS, "rationale_head")
     found: list[str] = []
     for name in names:
-        if name == "core":
-            found += LINEAR_METHODS if linear else (*CORE_METHODS, *(["rationale_head"] if marks else []))
-        elif name == "all":
-            unfit = {"exact_shapley", "tfidf_weights", *([] if marks else ["rationale_head"])}
-            found += LINEAR_METHODS if linear else [name for name in METHODS if name not in unfit]
+        if name in ("core", "all"):
+            wanted = core if name == "core" else tuple(METHODS)
+            linear = config.model.kind == "tfidf_lr"
+            found += LINEAR_METHODS if linear else [method for method in wanted if method not in unfit]
         else:
             check_method(name)
             found.append(name)
@@ -77,6 +82,8 @@ def explain_run(
     curves: bool = False,
     precision: Precision = "fp32",
     mask_identifiers: bool = False,
+    explains: Explains = "predicted",
+    absolute: bool = False,
 ) -> RunFidelity:
     """Explain the rows of a run that experts marked, and measure the explanations.
 
@@ -96,12 +103,16 @@ def explain_run(
     faithful : bool
         Measure faithfulness, too.
     curves : bool
-        And the deletion and insertion curves.
+        And the deletion and insertion curves, and max-sensitivity.
     precision : {'fp32', 'bf16'}
         Of passes without gradients; kept in `fidelity.json`.
     mask_identifiers : bool
         Replace e-mail and web addresses, user names and phone numbers in the posts on the page, whatever the model
         read; also where the run's settings say so.
+    explains : {'predicted', 'gold'}
+        The label to explain where a post has one (`items_of`).
+    absolute : bool
+        Plausibility by the size of scores, whatever their sign.
 
     Returns
     -------
@@ -119,12 +130,12 @@ def explain_run(
     prepared = prepare_data(config)
     if prepared.manifest["hashes"]["data"] != trained_hash(folder):
         raise RunError(f"{folder}: the data set is not the one that the run was trained on. Train it again.")
-    items = items_of(run, prepared.table.part(split), limit, seed)
-    validation = items_of(run, prepared.table.part("validation"), VALIDATION_ITEMS, seed)
+    items = items_of(run, prepared.table.part(split), limit, seed, explains)
+    fitting = VALIDATION_ITEMS if limit is None else min(VALIDATION_ITEMS, max(10, limit // 2))
+    validation = items_of(run, prepared.table.part("validation"), fitting, seed, explains)
     second = second_spans(config.data, prepared.table, config.data_root)
-    found = explain_items(
-        run, items, validation, chosen_methods(run.config, methods), seed, faithful, curves, second, precision
-    )
+    chosen = chosen_methods(run.config, methods)
+    found = explain_items(run, items, validation, chosen, seed, faithful, curves, second, precision, absolute)
     identity = {
         "run": folder.name,
         "dataset": prepared.table.config.name,
@@ -135,6 +146,9 @@ def explain_run(
     records = summarise(found.numbers, identity)
     gold = dict(zip(prepared.table.frame["id"].astype(str), map(_named, prepared.table.gold_names()), strict=True))
     counts = _counts(found) | {"precision": precision, "limit": limit, "split": split, "seed": seed}
+    # Kept only where it is not the rule, so that records of before say the same.
+    counts |= {"explains": explains} if explains != "predicted" else {}
+    counts |= {"absolute": True} if absolute else {}
     _write(run, records, counts, found, items, gold, mask_identifiers or config.mask_identifiers)
     return RunFidelity(folder, tuple(records), counts)
 
@@ -172,7 +186,8 @@ def _write(
         folder / "explanations.html",
         f"Explanations of {folder.name}",
         cards(items, found.attributions, found.numbers, run.labels, gold, best, masked),
-        [fidelity_table(records, counts), split_table(records)],
+        int(str(counts["items"])),
+        [table for table in (fidelity_table(records, counts), split_table(records), label_table(records)) if table],
         [*answers(records), reason_sentence(counts, best)],
         picture,
         best,
@@ -185,12 +200,18 @@ def reason_sentence(counts: dict[str, object], method: str) -> str:
     """Say how often the model is right for the right reason, by one method."""
     reasons = counts["right_for_the_right_reason"]
     assert isinstance(reasons, dict)
-    own = reasons[method]
+    own, chance = reasons[method], reasons.get("random")
+    floor = f"; by `random` words {_share(chance, 'plausible')}, and both {_share(chance, 'both')}" if chance else ""
     return (
         f"Right for the right reason by `{method}` (token F1 at the rationale's own length of .5 or more): "
-        f"{own['both']:.1%} of {own['n']} items; {own['correct']:.1%} are decided rightly, {own['plausible']:.1%} are "
-        "plausible."
+        f"{_share(own, 'both')} of {own['n']} items; {_share(own, 'correct')} are decided rightly, "
+        f"{_share(own, 'plausible')} are plausible{floor}."
     )
+
+
+def _share(found: dict[str, float | None], name: str) -> str:
+    low, high = found[f"{name}_low"], found[f"{name}_high"]
+    return f"{found[name]:.1%}" + ("" if low is None or high is None else f" [{low:.1%}, {high:.1%}]")
 
 
 def best_method(records: Sequence[FidelityRecord]) -> str:

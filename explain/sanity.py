@@ -4,15 +4,14 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import nn
+from transformers import PreTrainedModel
 
 from explain.agreement import TOP, Agreement, agreement
-from explain.attribution import Attribution
 from explain.methods import attribute
-from mhclf.data.table import PostTable
-from mhclf.errors import ConfigError
+from mhclf.models.baselines import BaselineEncoder
 from mhclf.models.encoder import build_encoder, encoder_blocks, layer_names
 from mhclf.models.network import ClassifierNetwork
 from mhclf.training.saved import Run
@@ -42,7 +41,7 @@ def blocks_from_head(network: ClassifierNetwork) -> list[tuple[str, tuple[str, .
     """
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     outside = {
-        "head": ("head.", "reservation."),
+        "head": ("head.", "reservation.", "evidence."),
         "aggregation": ("aggregation.",),
         "pooling": ("pool.", "chunk_pool."),
     }
@@ -50,9 +49,16 @@ def blocks_from_head(network: ClassifierNetwork) -> list[tuple[str, tuple[str, .
         (block, tuple(name for name in names.values() if name.startswith(prefixes)))
         for block, prefixes in outside.items()
     ]
-    layers = zip(layer_names(network.encoder), encoder_blocks(network.encoder), strict=True)
+    layers = zip(layer_names(network.encoder), _depths(network.encoder), strict=True)
     blocks += [(name, tuple(names[id(parameter)] for parameter in own)) for name, own in reversed(list(layers))]
     return [(name, own) for name, own in blocks if own]
+
+
+def _depths(encoder: PreTrainedModel) -> list[list[nn.Parameter]]:
+    """Return the encoder's parameters from the embeddings up; a baseline has one layer, in no stack."""
+    if isinstance(encoder, BaselineEncoder):
+        return [list(encoder.embeddings.parameters()), list(encoder.layer.parameters())]
+    return encoder_blocks(encoder)
 
 
 def untrained(network: ClassifierNetwork, seed: int) -> ClassifierNetwork:
@@ -131,49 +137,3 @@ def randomisation_cascade(
         found = attribute(replace(run, network=model), texts, method, targets, contexts=contexts, seed=seed)
         steps.append(CascadeStep(block, agreement(original, found, top, groups)))
     return tuple(steps)
-
-
-def permute_labels(table: PostTable, seed: int = 0) -> PostTable:
-    """Return a table whose train labels are shuffled among the train rows; validation and test stay.
-
-    Notes
-    -----
-    What a model learns from it has nothing to do with the posts, and so should what explains it.
-    """
-    train = np.flatnonzero((table.frame["split"] == "train").to_numpy())
-    targets = table.targets.copy()
-    targets[train] = targets[np.random.default_rng(seed).permutation(train)]
-    return replace(table, targets=targets)
-
-
-def compare_runs(
-    run: Run,
-    other: Run,
-    texts: Sequence[str],
-    method: str,
-    contexts: Sequence[str] | None = None,
-    groups: ArrayLike | None = None,
-    top: int = TOP,
-    seed: int = 0,
-) -> Agreement:
-    """Explain the labels that `run` predicts by both runs: trained on shuffled labels, or with another seed.
-
-    Parameters
-    ----------
-    run, other : Run
-        With the same labels.
-    texts, contexts, method, groups, top, seed
-        See `randomisation_cascade`.
-
-    Raises
-    ------
-    ConfigError
-        If the runs have other labels.
-    """
-    if run.labels != other.labels:
-        raise ConfigError(
-            f"{other.folder}: has the labels {', '.join(other.labels)}, but {run.folder} has {', '.join(run.labels)}."
-        )
-    first: list[Attribution] = attribute(run, texts, method, contexts=contexts, seed=seed)
-    second = attribute(other, texts, method, [item.target for item in first], contexts=contexts, seed=seed)
-    return agreement(first, second, top, groups)

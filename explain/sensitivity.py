@@ -10,6 +10,22 @@ from explain.methods import attribute
 from mhclf.errors import ConfigError
 from mhclf.training.saved import Run
 
+SENSITIVITY = "max_sensitivity"
+"""Name of the metric; less is better."""
+
+GRADIENTS = (
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "gradient_shap",
+    "gradient_attention",
+    "layer_relevance",
+)
+"""Methods whose sensitivity is measured: those that go by gradients or relevance."""
+
+RADIUS = 0.02
+"""Moves of word vectors, as a share of their standard deviation."""
+
 
 def max_sensitivity(
     run: Run,
@@ -18,7 +34,7 @@ def max_sensitivity(
     target: str | Sequence[str],
     contexts: Sequence[str] | None = None,
     *,
-    radius: float = 0.02,
+    radius: float = RADIUS,
     draws: int = 5,
     seed: int = 0,
 ) -> np.ndarray:

@@ -14,7 +14,7 @@ from explain.items import SECOND
 from explain.model import Precision
 from explain.run import RunFidelity, best_method, chosen_methods, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers
-from explain.tables import fidelity_table, split_table, whole_tables
+from explain.tables import fidelity_table, label_table, split_table, whole_tables
 from mhclf.config.run import RunConfig, short_name
 from mhclf.config.structure import from_mapping
 from mhclf.config.suite import ExplainedConfig, SuiteConfig
@@ -112,6 +112,8 @@ class _Asked:
             "comprehensiveness" in measured
             and ("deletion_auc" in measured) is self.curves
             and wanted.items() <= counts.items()
+            and not counts.get("absolute")
+            and counts.get("explains", "predicted") == "predicted"
             and {record.method for record in records} - {SECOND} == set(self.methods)
         )
 
@@ -194,7 +196,7 @@ def suite_page(suite: SuiteConfig, records: Path, command: str) -> str:
         parts += [to_markdown(table) for table in tables]
         sentences = [*answers(own), reason_sentence(counts, best_method(own))]
         parts.append("".join(f"- {sentence}\n" for sentence in sentences))
-        parts.append(to_markdown(split_table(own)))
+        parts += [to_markdown(table) for table in (split_table(own), label_table(own)) if table is not None]
         if item.changes:
             parts.append(to_markdown(change_table(item.changes)))
     missing = _missing(suite, explained)
@@ -223,7 +225,8 @@ def suite_latex(suite: SuiteConfig, records: Path) -> str:
     for item in read_suite_fidelity(records):
         name = f"{item.records[0].dataset}-{item.records[0].model}"
         if suite.explained.curves:
-            whole = zip(("plausibility", "faithfulness"), whole_tables(item.records, item.counts), strict=True)
+            words = ("plausibility", "faithfulness", "comprehensiveness", "sufficiency")
+            whole = zip(words, whole_tables(item.records, item.counts), strict=True)
             tables += [to_latex(table, f"tab:{word}-{name}", fit=True) for word, table in whole]
         else:
             tables.append(to_latex(fidelity_table(item.records, item.counts), f"tab:fidelity-{name}", fit=True))

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
+from explain.faithfulness import AT_SHARES
 from explain.items import HIGHER_IS_BETTER, SECOND
 from mhclf.config.structure import from_mapping
 from mhclf.errors import RunError
@@ -19,6 +20,8 @@ from mhclf.evaluation.averages import average
 from mhclf.results.files import write_text
 
 BASELINES = ("random", "attention")
+BY_LABEL = ("auprc", "f1_own_length")
+"""Metrics that are summed up for each explained label, too."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class FidelityRecord:
     Attributes
     ----------
     slice : str
-        `all`, or `correct` and `wrong` for the model's decision.
+        `all`; `correct` and `wrong` for the model's decision; `label NAME` for one explained label.
     value, ci_low, ci_high : float
         Mean over items with the 95 % bootstrap interval over groups; None where nothing is defined.
     n : int
         Items for which it is defined.
     vs_random, vs_attention : Compared or None
+    vs_best : Compared or None
+        Against the method with the best mean of this metric (`random` aside); None for that one.
     """
 
     run: str
@@ -60,10 +65,11 @@ class FidelityRecord:
     n: int
     vs_random: Compared | None = None
     vs_attention: Compared | None = None
+    vs_best: Compared | None = None
 
 
 def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: int = 1000) -> list[FidelityRecord]:
-    """Return a record for each method, metric and slice.
+    """Return a record for each method, metric and slice; tests are for all items, a second annotator has none.
 
     Parameters
     ----------
@@ -76,18 +82,16 @@ def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: i
     methods = list(dict.fromkeys(numbers["method"]))
     metrics = [metric for metric in HIGHER_IS_BETTER if metric in numbers.columns]
     found = []
-    for part, rows in (
-        ("all", numbers),
-        ("correct", numbers[numbers["correct"]]),
-        ("wrong", numbers[~numbers["correct"]]),
-    ):
+    for part, rows in _slices(numbers).items():
         for metric in metrics:
+            if (part != "all" and metric in AT_SHARES) or (part.startswith("label ") and metric not in BY_LABEL):
+                continue
             item = ["id", "target", "group"]
             order = pd.MultiIndex.from_frame(rows[item].drop_duplicates())
             wide = rows.pivot(index=item, columns="method", values=metric).reindex(order).dropna(how="all")
-            tests = {}
-            if part == "all":
-                tests = {base: _tests(wide, methods, base, n_resamples) for base in BASELINES if base in methods}
+            tests: dict[str, dict[str, Compared]] = {}
+            if part == "all" and metric not in AT_SHARES:
+                tests = _all_tests(wide.drop(columns=SECOND, errors="ignore"), metric, n_resamples)
             for method in methods:
                 values = wide[method].dropna() if method in wide else pd.Series(dtype=float)
                 found.append(
@@ -99,9 +103,29 @@ def summarise(numbers: pd.DataFrame, identity: dict[str, object], n_resamples: i
                         **_mean(values, n_resamples),
                         vs_random=tests.get("random", {}).get(method),
                         vs_attention=tests.get("attention", {}).get(method),
+                        vs_best=tests.get("best", {}).get(method),
                     )
                 )
     return found
+
+
+def _slices(numbers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the items by what they have in common; labels only where several are explained."""
+    found = {"all": numbers, "correct": numbers[numbers["correct"]], "wrong": numbers[~numbers["correct"]]}
+    labels = list(dict.fromkeys(numbers["target"]))
+    if len(labels) > 1:
+        found |= {f"label {name}": numbers[numbers["target"] == name] for name in sorted(labels)}
+    return found
+
+
+def _all_tests(wide: pd.DataFrame, metric: str, n_resamples: int) -> dict[str, dict[str, Compared]]:
+    """Compare every method with `random`, with `attention`, and with the one that has the best mean."""
+    tests = {base: _tests(wide, base, n_resamples) for base in BASELINES if base in wide}
+    means = wide.drop(columns="random", errors="ignore").mean().dropna()
+    if len(means):
+        best = str(means.idxmax() if HIGHER_IS_BETTER[metric] else means.idxmin())
+        tests["best"] = _tests(wide, best, n_resamples)
+    return tests
 
 
 def _mean(values: "pd.Series[float]", n_resamples: int) -> dict[str, Any]:
@@ -111,13 +135,12 @@ def _mean(values: "pd.Series[float]", n_resamples: int) -> dict[str, Any]:
     return {"value": found.mean, "ci_low": _number(found.low), "ci_high": _number(found.high), "n": found.n}
 
 
-def _tests(wide: pd.DataFrame, methods: Sequence[str], base: str, n_resamples: int) -> dict[str, Compared]:
+def _tests(wide: pd.DataFrame, base: str, n_resamples: int) -> dict[str, Compared]:
     """Compare every other method with one, on the items that both have."""
     pairs = {}
-    for method in methods:
-        if method != base and method in wide and base in wide:
-            both = wide[[method, base]].dropna()
-            pairs[method] = Paired(both[method], both[base], both.index.get_level_values("group"))
+    for method in (name for name in wide.columns if name != base):
+        both = wide[[method, base]].dropna()
+        pairs[method] = Paired(both[method], both[base], both.index.get_level_values("group"))
     return compare_paired(pairs, n_resamples)
 
 
@@ -155,7 +178,9 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def right_for_the_right_reason(numbers: pd.DataFrame, method: str, least: float = 0.5) -> dict[str, float | int]:
+def right_for_the_right_reason(
+    numbers: pd.DataFrame, method: str, least: float = 0.5, n_resamples: int = 1000
+) -> dict[str, float | int]:
     """Return how often the decision is right, the explanation plausible, and both.
 
     Parameters
@@ -164,15 +189,22 @@ def right_for_the_right_reason(numbers: pd.DataFrame, method: str, least: float 
     method : str
     least : float
         Token F1 at the rationale's own length from which an explanation counts as plausible.
+    n_resamples : int
+
+    Returns
+    -------
+    dict
+        `correct`, `plausible`, `both` (shares), each with `..._low` and `..._high` (95 % bootstrap interval over
+        groups; None where it is undefined), and `n`.
     """
     own = numbers[numbers["method"] == method]
     plausible = own["f1_own_length"] >= least
-    return {
-        "correct": float(own["correct"].mean()),
-        "plausible": float(plausible.mean()),
-        "both": float((own["correct"] & plausible).mean()),
-        "n": len(own),
-    }
+    groups = own["group"].to_numpy()
+    found: dict[str, Any] = {"n": len(own)}
+    for name, held in (("correct", own["correct"]), ("plausible", plausible), ("both", own["correct"] & plausible)):
+        share = average(held.to_numpy(dtype=np.float64), groups, n_resamples)
+        found |= {name: share.mean, f"{name}_low": _number(share.low), f"{name}_high": _number(share.high)}
+    return found
 
 
 def answers(records: Sequence[FidelityRecord]) -> list[str]:
@@ -186,13 +218,9 @@ def answers(records: Sequence[FidelityRecord]) -> list[str]:
     if attention is not None and attention.vs_random is not None:
         sentences.append(f"Attention against random (AUPRC, n = {attention.n}): {_compared(attention.vs_random)}.")
     for metric, question in (("auprc", "agrees best with experts"), ("comprehensiveness", "is the most faithful")):
-        ranked = sorted((r for r in whole if r.metric == metric), key=lambda r: -(r.value or 0.0))
+        ranked = [record for record in whole if record.metric == metric]
         if len(ranked) > 1:
-            best, second = ranked[:2]
-            sentences.append(
-                f"`{best.method}` {question} ({metric} {best.value:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}]; next "
-                f"`{second.method}` {second.value:.3f})."
-            )
+            sentences.append(_leader(ranked, question))
     human = next((r for r in records if (r.method, r.metric, r.slice) == (SECOND, "f1_own_length", "all")), None)
     if human is not None and human.value is not None:
         sentences.append(
@@ -216,6 +244,27 @@ def answers(records: Sequence[FidelityRecord]) -> list[str]:
             f"{rank:+.2f} (Spearman)."
         )
     return sentences
+
+
+def _leader(records: Sequence[FidelityRecord], question: str) -> str:
+    """Say which method has the highest mean of a metric, and from which ones it cannot be told."""
+    candidates = [record for record in records if record.method != "random"] or list(records)
+    best = max(candidates, key=lambda record: record.value or 0.0)
+    interval = f"{best.metric} {best.value:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}]"
+    above = next((record for record in records if (record.value or 0.0) > (best.value or 0.0)), None)
+    if above is not None:
+        return (
+            f"No method is above `{above.method}` ({above.metric} {above.value:.3f} [{above.ci_low:.3f}, "
+            f"{above.ci_high:.3f}]); the highest of them is `{best.method}` ({best.value:.3f})."
+        )
+    close = [
+        f"`{record.method}` ({record.value:.3f})"
+        for record in sorted(records, key=lambda record: -(record.value or 0.0))
+        if record is not best and (record.vs_best is None or record.vs_best.p >= 0.05)
+    ]
+    if close:
+        return f"`{best.method}` has the highest mean ({interval}); it cannot be told from {', '.join(close)}."
+    return f"`{best.method}` {question} ({interval}; p < .05 after Holm against each of the others)."
 
 
 def _compared(item: Compared) -> str:

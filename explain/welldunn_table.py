@@ -16,7 +16,7 @@ SENTENCES = {
     "gold_count": "as many labels as the gold has",
     "one_head": "head 0 instead of the mean of heads",
     "padding": "cut or padded to 64 tokens, padding counts",
-    "kept_specials": "only [CLS] and [SEP] are taken out",
+    "kept_specials": "only [CLS] and [SEP] are taken out (of this tokenizer, all that there is but padding)",
     "string_keys": "scores kept by string, the last one stays",
     "word_pieces": "tokens compared as strings, word pieces not joined",
     "fixed_top": "the 4 highest instead of as many as the expert marked",
@@ -55,7 +55,10 @@ def replay_markdown(records: Sequence[ReplayRecord], command: str, planned: Sequ
     """
     encoders = sorted({item.encoder for item in records})
     if len(encoders) != 1:
-        raise DataError(f"replay: the records are of {len(encoders)} encoders; the page shows exactly one.")
+        raise DataError(
+            f"replay: the records are of {len(encoders)} encoders; the page shows exactly one. Run the replay once "
+            "without --from-records, and every encoder in a file of its own."
+        )
     parts = [
         "# WellDunn, replayed defect by defect",
         "The released code of WellDunn (BlackboxNLP 2024, arXiv:2406.12058) evaluates in ways that change its numbers. "

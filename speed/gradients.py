@@ -44,7 +44,7 @@ class LayerMethod:
     def attribute(self, post: ReadPost, target: int, steps: int) -> tuple[npt.NDArray[np.float64], float]:
         """Return one score a word and the relative completeness gap."""
         ids = post.ids.unsqueeze(0).to(self.device)
-        own = torch.from_numpy(post.owners >= 0).to(self.device).unsqueeze(0)
+        own = torch.from_numpy(post.own).to(self.device).unsqueeze(0)
         baseline = torch.where(own, self.padding, ids)
         mask = torch.ones_like(ids)
         values, delta = self.method.attribute(

@@ -84,6 +84,9 @@ class RunConfig:
         Folder in which run folders are made.
     limit : int, optional
         Rows per split, for a quick look.
+    shuffle_labels : bool
+        Shuffle the labels of the train rows among them (by `seed`): a model that learnt nothing, to hold explanations
+        against (label randomisation, Adebayo et al. 2018). Validation and test keep theirs.
     mask : bool
         Mask e-mail addresses and user names in texts.
     test : bool
@@ -113,6 +116,7 @@ class RunConfig:
     data_root: str | None = None
     out: str = "runs"
     limit: int | None = None
+    shuffle_labels: bool = False
     mask: bool = True
     test: bool = True
     report: bool = True

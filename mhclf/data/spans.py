@@ -103,8 +103,25 @@ def marked_words(words: Sequence[Span], spans: Sequence[Span]) -> npt.NDArray[np
     return found
 
 
-def tokens_to_words(tokens: Sequence[Span], text_words: Sequence[Span]) -> list[int]:
-    """Return for each token the index of the word that it overlaps most, or -1 for none (special tokens).
+@dataclass(frozen=True)
+class Alignment:
+    """Which tokens cover which words; an entry for each pair of a token and a word that share characters.
+
+    Attributes
+    ----------
+    tokens, words : array of int, shape (pairs,)
+        Indices; special tokens and white space are in no pair.
+    shares : array of float, shape (pairs,)
+        The word's part of the token, by shared characters; a token's shares sum to 1.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
+
+
+def align(tokens: Sequence[Span], text_words: Sequence[Span]) -> Alignment:
+    """Find the words that each token covers.
 
     Parameters
     ----------
@@ -115,20 +132,25 @@ def tokens_to_words(tokens: Sequence[Span], text_words: Sequence[Span]) -> list[
 
     Notes
     -----
-    By characters, not by tokenizer marks, so that WordPiece, byte-level and Unigram tokenizers are treated alike.
-    A tie goes to the earlier word.
+    By characters, not by tokenizer marks, so that WordPiece, byte-level and Unigram tokenizers are treated alike. A
+    token may cover several words: `...` in byte-level vocabularies, a Chinese word of several characters.
     """
-    assigned = []
+    pairs: list[tuple[int, int, float]] = []
     first = 0
-    for start, end in tokens:
+    for number, (start, end) in enumerate(tokens):
         while first < len(text_words) and text_words[first][1] <= start:
             first += 1
-        best, best_overlap = -1, 0
+        shared: list[tuple[int, int]] = []
         for index in range(first, len(text_words)):
             if text_words[index][0] >= end:
                 break
-            shared = overlap((start, end), text_words[index])
-            if shared > best_overlap:
-                best, best_overlap = index, shared
-        assigned.append(best)
-    return assigned
+            if count := overlap((start, end), text_words[index]):
+                shared.append((index, count))
+        total = sum(count for _, count in shared)
+        pairs += [(number, index, count / total) for index, count in shared]
+    columns = list(zip(*pairs, strict=True)) or [(), (), ()]
+    return Alignment(
+        np.array(columns[0], dtype=np.int64),
+        np.array(columns[1], dtype=np.int64),
+        np.array(columns[2], dtype=np.float64),
+    )

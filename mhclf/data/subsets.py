@@ -1,6 +1,7 @@
-"""Less data on purpose: a few posts of each class, a share for a learning curve, a few rows for a quick look."""
+"""Less data on purpose: a few posts of each class, a share for a learning curve, a quick look; labels shuffled."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -80,3 +81,16 @@ def limit_rows(table: PostTable, limit: int) -> PostTable:
         rows = np.flatnonzero((table.frame["split"] == split).to_numpy())
         kept += generator.permutation(rows)[:limit].tolist()
     return table.select(sorted(kept))
+
+
+def shuffle_labels(table: PostTable, seed: int) -> PostTable:
+    """Return a table whose train labels are shuffled among the train rows; validation and test stay.
+
+    Notes
+    -----
+    What a model learns from it has nothing to do with the posts, and so should what explains it.
+    """
+    train = np.flatnonzero((table.frame["split"] == "train").to_numpy())
+    targets = table.targets.copy()
+    targets[train] = targets[np.random.default_rng(seed).permutation(train)]
+    return replace(table, targets=targets)

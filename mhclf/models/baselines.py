@@ -5,6 +5,7 @@ Face models, so that everything that holds for an encoder holds for them.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -39,9 +40,11 @@ class BiLstm(nn.Module):
         packed = nn.utils.rnn.pack_padded_sequence(
             vectors.gather(1, order.expand_as(vectors)), mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
         )
-        output, _ = nn.utils.rnn.pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=vectors.shape[1]
-        )
+        # cuDNN keeps what a gradient needs in training mode only; explanations need gradients in evaluation mode.
+        own_kernels = torch.is_grad_enabled() and not self.training
+        with torch.backends.cudnn.flags(enabled=False) if own_kernels else nullcontext():
+            states = self.lstm(packed)[0]
+        output, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, total_length=vectors.shape[1])
         return torch.zeros_like(output).scatter(1, order.expand_as(output), output)
 
 
@@ -129,14 +132,33 @@ class BaselineEncoder(PreTrainedModel):
 
     def forward(
         self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         output_hidden_states: bool = False,
         return_dict: bool = True,
     ) -> BaseModelOutput:
-        """Return one state a token; of the one layer there is no list of hidden states."""
-        return BaseModelOutput(last_hidden_state=self.layer(self.dropout(self.embeddings(input_ids)), attention_mask))
+        """Return one state a token; of the one layer there is no list of hidden states.
+
+        Parameters
+        ----------
+        input_ids, attention_mask, token_type_ids : Tensor, optional
+            Shape (batch, tokens); without a mask every token is read, and segments are not.
+        inputs_embeds : Tensor, optional
+            Word vectors in place of `input_ids`, shape (batch, tokens, embedding).
+
+        Raises
+        ------
+        ValueError
+            If not exactly one of `input_ids` and `inputs_embeds` is given, as for other encoders.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Give either input_ids or inputs_embeds.")
+        vectors = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        if attention_mask is None:
+            attention_mask = torch.ones(vectors.shape[:2], dtype=torch.int64, device=vectors.device)
+        return BaseModelOutput(last_hidden_state=self.layer(self.dropout(vectors), attention_mask))
 
 
 def build_baseline(kind: str, encoder: PreTrainedModel) -> BaselineEncoder:

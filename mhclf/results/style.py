@@ -89,7 +89,7 @@ def tick_names(axes: Axes, names: Sequence[str], *, turned: bool) -> None:
 def cell_text(image: AxesImage, row: int, column: int, text: str, *, size: float = 8.0) -> None:
     """Write a text onto one cell of a heat map, in black or white, whichever contrasts more with the cell's colour."""
     colour = image.to_rgba(np.ma.asarray(image.get_array())[row, column])
-    ink = max(("white", _BLACK), key=lambda name: _contrast(to_rgb(name), colour[:3]))
+    ink = max(("white", _BLACK), key=lambda name: _contrast(to_rgb(name), tuple(colour[:3])))
     image.axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
 
 

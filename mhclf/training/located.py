@@ -83,7 +83,8 @@ def _locate(cell: PlannedCell, known: dict[str, tuple[DatasetConfig, dict[str, A
     config = cell.config
     source = checked_source(config)
     settings = to_mapping(config)
-    key = json.dumps({name: settings[name] for name in _DATA_KEYS}, sort_keys=True)
+    shuffled = config.seed if config.shuffle_labels else None
+    key = json.dumps({name: settings[name] for name in _DATA_KEYS} | {"shuffled": shuffled}, sort_keys=True)
     if key not in known:
         data = prepare_data(config)
         known[key] = data.table.config, data.manifest

@@ -10,7 +10,7 @@ from mhclf.data.audit import audit, drop_shared
 from mhclf.data.load import load_table
 from mhclf.data.manifest import build_manifest, data_hash
 from mhclf.data.splits import assign_splits
-from mhclf.data.subsets import limit_rows, take_subset
+from mhclf.data.subsets import limit_rows, shuffle_labels, take_subset
 from mhclf.data.table import PostTable
 from mhclf.errors import ConfigError
 from mhclf.evaluation import metric_names
@@ -65,6 +65,8 @@ def prepare_data(config: RunConfig) -> PreparedData:
     table = take_subset(table, config.subset)
     if config.limit is not None:
         table = limit_rows(table, config.limit)
+    if config.shuffle_labels:
+        table = shuffle_labels(table, config.seed)
     check_data(config, table)
     manifest = build_manifest(table, findings, config.protocol)
     auxiliary = tuple(_auxiliary_rows(name, table, config) for name in _auxiliary_names(table, config))

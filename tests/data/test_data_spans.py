@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from mhclf.data.spans import (
     Edit,
+    align,
     count_words,
     letters_and_digits,
     merge_spans,
     move_position,
     move_spans,
     overlap,
-    tokens_to_words,
     words,
 )
 
@@ -104,11 +104,16 @@ def test_overlap(first, second, expected):
 
 
 def aligned_by_brute_force(tokens, text_words):
-    assigned = []
-    for token in tokens:
+    found = {}
+    for number, token in enumerate(tokens):
         shared = [len(set(range(*token)) & set(range(*word))) for word in text_words]
-        assigned.append(shared.index(max(shared)) if shared and max(shared) else -1)
-    return assigned
+        found |= {(number, index): count / sum(shared) for index, count in enumerate(shared) if count}
+    return found
+
+
+def pairs(found):
+    places = zip(found.tokens.tolist(), found.words.tolist(), strict=True)
+    return dict(zip(places, found.shares.tolist(), strict=True))
 
 
 @st.composite
@@ -125,14 +130,15 @@ def texts_and_tokens(draw):
 @given(texts_and_tokens())
 def test_alignment_agrees_with_counting_characters(case):
     text, tokens = case
-    assert tokens_to_words(tokens, words(text)) == aligned_by_brute_force(tokens, words(text))
+    assert pairs(align(tokens, words(text))) == pytest.approx(aligned_by_brute_force(tokens, words(text)))
 
 
 def test_alignment_of_tokens_across_words():
     text = "not okay"
-    assert tokens_to_words([(0, 0), (0, 3), (3, 6), (6, 8), (0, 0)], words(text)) == [-1, 0, 1, 1, -1]
-    assert tokens_to_words([(0, 1), (1, 2)], []) == [-1, -1]
-    assert tokens_to_words([(2, 6)], [(0, 4), (4, 8)]) == [0]
+    assert pairs(align([(0, 0), (0, 3), (3, 6), (6, 8), (0, 0)], words(text))) == {(1, 0): 1, (2, 1): 1, (3, 1): 1}
+    assert pairs(align([(0, 1), (1, 2)], [])) == {}
+    assert pairs(align([(2, 5)], [(0, 4), (4, 8)])) == {(0, 0): 2 / 3, (0, 1): 1 / 3}
+    assert pairs(align([(0, 3)], words("..."))) == {(0, 0): 1 / 3, (0, 1): 1 / 3, (0, 2): 1 / 3}
 
 
 @settings(max_examples=500, deadline=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mhclf.config.run import SubsetConfig
-from mhclf.data.subsets import limit_rows, take_subset
+from mhclf.data.subsets import limit_rows, shuffle_labels, take_subset
 from mhclf.errors import ConfigError, DataError
 
 
@@ -19,6 +19,15 @@ def table(make_table):
 
 def trained(table):
     return set(table.part("train").frame["id"])
+
+
+def test_labels_are_shuffled_among_train_rows(table):
+    shuffled = shuffle_labels(table, 5)
+    train = (table.frame["split"] == "train").to_numpy()
+    assert np.array_equal(shuffled.targets[~train], table.targets[~train])
+    assert not np.array_equal(shuffled.targets[train], table.targets[train])
+    assert np.array_equal(np.bincount(shuffled.targets[train]), np.bincount(table.targets[train]))
+    assert np.array_equal(shuffle_labels(table, 5).targets, shuffled.targets)
 
 
 @pytest.mark.parametrize("wanted", [1, 4, 10])

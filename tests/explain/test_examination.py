@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from doors import door
+from support import LINEAR as LINEAR_SETTINGS
 
 from explain.agreement import agreement
 from explain.examination import Posts
@@ -21,10 +22,12 @@ from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, RunError
 from mhclf.evaluation import scores
+from mhclf.results.tables import format_interval
 from mhclf.training.run import run
 from mhclf.training.saved import read_predictions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LINEAR = {name: value for name, value in LINEAR_SETTINGS.items() if name != "method"}
 CHOSEN = ("attention", "input_x_gradient", "random")
 
 
@@ -65,12 +68,14 @@ def test_agreement_and_sensitivity_are_those_of_their_functions(found):
     frame = findings["agreement"].frames["agreement"].set_index(["first", "second", "measure"])
     row = frame.loc[(*CHOSEN[:2], "kendall")]
     assert (row["mean"], row["low"], row["high"]) == (expected.mean, expected.low, expected.high)
-    assert [table.title for table in findings["agreement"].tables] == ["Methods", "The same method on another run"]
+    assert [table.title for table in findings["agreement"].tables] == ["Methods", "The same method on two runs"]
     # The random floor learns nothing: it is not compared between runs.
-    assert [row[:2] for row in findings["agreement"].tables[1].rows] == [
-        ("lara_supcon, seed 2", "attention"),
-        ("lara_supcon, seed 2", "input x gradient"),
-    ]
+    pair = ("1: lara_supcon, seed 1", "2: lara_supcon, seed 2")
+    rows = findings["agreement"].tables[1].rows
+    assert [row[:3] for row in rows] == [("attention", *pair), ("input x gradient", *pair)]
+    other = attribute(material.beside[0], few.texts, "attention", [item.target for item in one])
+    assert rows[0][3] == format_interval(*(getattr(agreement(one, other, groups=few.groups).kendall, end)
+                                           for end in ("mean", "low", "high")))  # fmt: skip
     moved = findings["sensitivity"].frames["sensitivity"]
     assert moved["method"].tolist() == ["input_x_gradient"]
     targets = [item.target for item in one]
@@ -144,15 +149,37 @@ def test_the_files_hold_every_part_and_no_post(found, folders, tmp_path):
 
 def test_what_does_not_fit_a_run_is_said(config, folders, tmp_path):
     plain = run(replace(config, method="finetune", model=replace(config.model, aggregation="last"))).folder
-    findings, unfit = examine(material_of(plain, (), ("attention",), few=2), ("layers", "geometry"))
-    assert list(findings) == ["geometry"] and "layer" in unfit["layers"]
+    findings, unfit = examine(material_of(plain, (), ("attention",), few=2), ("layers", "sensitivity"))
+    assert findings["layers"].sentences == ("The run's aggregation 'last' learns no layer weights: probes only.",)
+    assert [row[0] for row in findings["layers"].tables[0].rows] == ["embeddings", "layer 1", "layer 2"]
+    assert unfit["sensitivity"].startswith("sensitivity: goes by gradients. Name one of saliency, input_x_gradient,")
     with pytest.raises(ConfigError, match="Unknown examination 'geometri'. Did you mean 'geometry'"):
         examine(material_of(plain), ("geometri",))
     other = run(replace(config, limit=20)).folder
-    with pytest.raises(ConfigError, match="was trained on other data than"):
+    with pytest.raises(ConfigError, match="was trained on other posts than"):
         material_of(plain, [other])
     with pytest.raises(RunError, match="Give a finished run, or train it again."):
         material_of(plain, [tmp_path])
+
+
+def test_a_run_on_shuffled_labels_stands_beside(config, folders):
+    shuffled = run(replace(config, shuffle_labels=True)).folder
+    assert shuffled != folders[0]
+    material = material_of(folders[0], [shuffled], ("input_x_gradient",), few=3)
+    findings, unfit = examine(material, ("agreement", "geometry"))
+    assert unfit == {}
+    (row,) = findings["agreement"].tables[1].rows
+    assert row[:3] == ("input x gradient", "1: lara_supcon, seed 1", "2: lara_supcon, seed 1, shuffled labels")
+    first, second = (material_of(folder, few=1) for folder in (folders[0], shuffled))
+    assert np.array_equal(first.test.gold, second.test.gold)
+    assert not np.array_equal(first.train.gold, second.train.gold)
+    assert np.array_equal(np.bincount(first.train.gold), np.bincount(second.train.gold))
+
+
+def test_a_linear_run_is_examined_by_what_fits(config):
+    linear = run(replace(config, method="tfidf_lr", **LINEAR)).folder
+    findings, unfit = examine(material_of(linear, few=2), ("agreement", "curves", "randomisation"))
+    assert list(findings) == ["agreement", "curves"] and "is the linear baseline" in unfit["randomisation"]
 
 
 def test_few_posts_are_spread_over_the_split():

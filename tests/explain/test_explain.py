@@ -15,7 +15,7 @@ from mhclf.config.loss import ContrastiveConfig
 from mhclf.config.model import ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
-from mhclf.data.spans import tokens_to_words, words
+from mhclf.data.spans import align, words
 from mhclf.errors import ConfigError
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
@@ -78,9 +78,9 @@ def test_integrated_gradients_equal_captums_raw_call(trained):
 
     raw = LayerIntegratedGradients(forward, network.encoder.get_input_embeddings())
     values = raw.attribute(ids, baselines=baseline, n_steps=found.settings["steps"]).sum(dim=-1)[0]
-    owners = tokens_to_words([tuple(span) for span in offsets], words(text))
     expected = [
-        sum(float(v) for v, own in zip(values, owners, strict=True) if own == w) for w in range(len(found.words))
+        sum(float(v) for v, (left, right) in zip(values, offsets, strict=True) if left < end and start < right)
+        for start, end in found.words
     ]
     assert found.scores == pytest.approx(expected, abs=1e-5)
 
@@ -147,6 +147,12 @@ def test_word_scores_sum_to_token_scores(text, seed):
     cuts = sorted({0, len(text), *generator.integers(0, len(text) + 1, 8).tolist()})
     tokens = [(start, end) for start, end in pairwise(cuts) if text[start:end].strip()]
     scores = generator.normal(size=len(tokens))
-    owners = np.array(tokens_to_words(tokens, spans), dtype=np.int64)
-    post = ReadPost(text, "", tuple(spans), torch.zeros(len(tokens)), None, owners)
+    post = ReadPost(text, "", tuple(spans), torch.zeros(len(tokens)), None, align(tokens, spans))
     assert post.word_scores(scores).sum() == pytest.approx(scores.sum())
+    assert post.own.all()
+    # Every word lies under some token here, so every word is read, and a token goes with any of its words.
+    assert post.seen.all()
+    kept = generator.random(len(spans)) < 0.5
+    gone = [any(start < b and a < end for (a, b), stay in zip(spans, kept, strict=True) if not stay)
+            for start, end in tokens]  # fmt: skip
+    assert post.stays(kept).tolist() == [not out for out in gone]

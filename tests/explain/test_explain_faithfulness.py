@@ -7,10 +7,20 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from explain.faithfulness import CURVE, METRICS, SHARES, faithfulness, orders, random_sets, taken, variants
+from explain.faithfulness import (
+    AT_SHARES,
+    CURVE,
+    METRICS,
+    SHARES,
+    faithfulness,
+    orders,
+    random_sets,
+    taken,
+    variants,
+)
 from explain.model import Target
 from explain.reading import ReadPost
-from mhclf.data.spans import words
+from mhclf.data.spans import align, words
 
 
 @dataclass
@@ -43,7 +53,7 @@ class KnownModel:
 
 def post_of(count):
     text = " ".join("abcdefghijklmnopqrstuvwxyz"[number] for number in range(count))
-    return ReadPost(text, "", tuple(words(text)), torch.arange(count), None, np.arange(count))
+    return ReadPost(text, "", tuple(words(text)), torch.arange(count), None, align(words(text), words(text)))
 
 
 def test_comprehensiveness_and_sufficiency_by_hand():
@@ -51,8 +61,15 @@ def test_comprehensiveness_and_sufficiency_by_hand():
     sets = random_sets(model, post, Target(0))
     found = faithfulness(model, post, Target(0), [3.0, 0.0, 2.0, 1.0], sets=sets, curves=True)
     # Of four words 1, 5, 10 and 20 % are one word, 50 % are two: losses .3 four times, then .5.
-    assert found.comprehensiveness == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.5])
-    assert found.sufficiency == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.1])
+    single = {
+        name: [found.values[f"{name}_at_{percent}"] for percent in (1, 5, 10, 20, 50)]
+        for name in ("comprehensiveness", "sufficiency", "comprehensiveness_deletion", "sufficiency_deletion")
+    }
+    assert single["comprehensiveness"] == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.5])
+    assert single["sufficiency"] == pytest.approx([0.3, 0.3, 0.3, 0.3, 0.1])
+    # Deleting costs twice as much.
+    assert single["comprehensiveness_deletion"] == pytest.approx([0.6, 0.6, 0.6, 0.6, 1.0])
+    assert single["sufficiency_deletion"] == pytest.approx([0.6, 0.6, 0.6, 0.6, 0.2])
     assert found.values["comprehensiveness"] == pytest.approx(1.7 / 5)
     assert found.values["sufficiency"] == pytest.approx(1.3 / 5)
     assert found.values["comprehensiveness_deletion"] == pytest.approx(2 * 1.7 / 5)
@@ -63,7 +80,7 @@ def test_comprehensiveness_and_sufficiency_by_hand():
     assert found.insertion_curve == pytest.approx(
         [0.1 + sum(sorted([0.3, 0, 0.2, 0.1])[::-1][: taken(np.arange(4), share)]) for share in CURVE]
     )
-    assert set(found.values) == set(METRICS)
+    assert set(found.values) == {*METRICS, *AT_SHARES}
 
 
 def test_a_better_order_is_more_faithful():
@@ -94,14 +111,14 @@ def test_leave_one_out_tau_is_kendall_s():
 
 def test_words_that_are_not_read_are_never_taken_out():
     text = "a b c d"
-    post = ReadPost(text, "", tuple(words(text)), torch.arange(2), None, np.array([0, 1]))
+    post = ReadPost(text, "", tuple(words(text)), torch.arange(2), None, align([(0, 1), (2, 3)], words(text)))
     order = orders([0.1, 0.2, 0.9, 0.8], post.seen)
     assert order.tolist() == [1, 0]
     kept = variants(order, 4, SHARES, without=True)
     assert kept[:, 2:].all() and kept[0].tolist() == [True, False, True, True]
     only = variants(order, 4, SHARES, without=False)
     assert only[0].tolist() == [False, True, True, True]
-    nothing = ReadPost(text, "", post.words, torch.zeros(0), None, np.full(1, -1))
+    nothing = ReadPost(text, "", post.words, torch.zeros(0), None, align((), ()))
     nothing.__dict__["ids"] = torch.zeros(1)
     found = faithfulness(KnownModel([0.1] * 4), nothing, Target(0), [0.0] * 4)
     assert all(np.isnan(value) for value in found.values.values())

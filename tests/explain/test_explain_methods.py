@@ -1,5 +1,6 @@
 """Every attribution method: its contract on several families, and its formula by an independent road."""
 
+from copy import deepcopy
 from dataclasses import replace
 from itertools import combinations
 from math import factorial
@@ -12,16 +13,21 @@ from explain import attribute
 from explain.attention import look, pooled_query
 from explain.attribution import METHODS
 from explain.coalitions import units_of
+from explain.gradients import embedded, gradients_at
 from explain.model import ExplainedModel, Target
 from explain.perturbation import sentence_numbers
 from explain.reading import read_posts
 from explain.relevance import held_still
+from explain.sanity import blocks_from_head, randomisation_cascade
 from explain.sensitivity import max_sensitivity
 from mhclf.config.loss import ContrastiveConfig
 from mhclf.config.model import LongPostsConfig, ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
+from mhclf.data.spans import overlap, words
+from mhclf.data.table import join_contexts
 from mhclf.errors import ConfigError, RunError
+from mhclf.models.network import ClassifierNetwork
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
 
@@ -134,8 +140,10 @@ def test_layer_attentive_attention_is_weighted_by_the_contributions(trained_run)
     found = attribute(loaded, POSTS[:1], method="layer_attentive_attention")[0]
     assert found.scores == pytest.approx(expected.tolist(), abs=1e-6)
     plain = trained_run("bert", model=ModelConfig(aggregation="last"), contrastive=ContrastiveConfig(weight=0))
-    pair = [attribute(plain, POSTS[:1], method=name)[0].scores for name in ("attention", "layer_attentive_attention")]
-    assert pair[0] == pytest.approx(pair[1])
+    pair = [attribute(plain, POSTS[:1], method=name)[0] for name in ("attention", "layer_attentive_attention")]
+    assert pair[0].scores == pytest.approx(pair[1].scores)
+    assert found.settings["layers"] == "learnt contributions"
+    assert pair[1].settings["layers"] == "last, as the run learns no contributions"
 
 
 def test_gradients_equal_finite_differences(trained_run):
@@ -156,7 +164,8 @@ def test_gradients_equal_finite_differences(trained_run):
     for word in (0, 2):
         step = 1e-2
         nudge = torch.zeros_like(vectors)
-        nudge[0, torch.from_numpy(post.owners == word)] = vectors[0, torch.from_numpy(post.owners == word)]
+        own = torch.from_numpy(post.alignment.tokens[post.alignment.words == word])
+        nudge[0, own] = vectors[0, own]
         slope = (logit(vectors + step * nudge) - logit(vectors - step * nudge)) / (2 * step)
         assert found.scores[word] == pytest.approx(slope, abs=2e-3)
 
@@ -262,13 +271,45 @@ def test_holding_the_mixing_still_changes_no_output(trained_run):
     assert torch.equal(model.whole(posts), before), "it goes back"
 
 
-def test_relevance_is_conserved_where_the_network_has_no_bias(trained_run):
-    loaded = trained_run()
-    plain, relevant = (
-        attribute(loaded, [SHORT], method=name, target="work")[0].scores
-        for name in ("input_x_gradient", "layer_relevance")
-    )
-    assert plain != pytest.approx(relevant, abs=1e-3)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"model": ModelConfig(aggregation="layer_attentive_residual_gated", pooling="attention")}],
+)
+def test_relevance_is_conserved_where_the_network_has_no_bias(trained_run, settings):
+    loaded = trained_run("bert", **settings)
+    network = deepcopy(loaded.network)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(".bias") or "position_embeddings" in name or "token_type_embeddings" in name:
+                parameter.zero_()
+            elif name.endswith("score.weight"):
+                # They start at zero, and little training leaves them there: weights of mixing must differ by input.
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    for module in network.modules():
+        if hasattr(module, "intermediate_act_fn"):
+            module.intermediate_act_fn = torch.nn.ReLU()
+    model = ExplainedModel(replace(loaded, network=network))
+    posts = read_posts(model.run, POSTS)
+    targets = [Target(number) for number in range(3)]
+    logits = model.whole(posts).diagonal()
+    batch = embedded(model, posts)
+    plain = (batch.inputs * gradients_at(model, batch, targets)).sum(dim=(1, 2))
+    with model.eager_attention(), held_still(network):
+        relevance = (batch.inputs * gradients_at(model, batch, targets)).sum(dim=(1, 2))
+    # What is left is linear in the embeddings piece by piece, so that only float32 rounding parts the two.
+    assert relevance.tolist() == pytest.approx(logits.tolist(), rel=1e-4, abs=1e-5)
+    assert logits.abs().max() > 0.1 and not torch.allclose(plain, logits, rtol=0.1), "not so without the rules"
+
+
+def test_relevance_of_a_norm_and_a_sum_by_hand():
+    network = torch.nn.Sequential(torch.nn.LayerNorm(4), torch.nn.Linear(4, 1))
+    values = torch.tensor([[3.0, -1.0, 2.0, 4.0]], requires_grad=True)
+    with held_still(network):
+        network(values).sum().backward()
+    weights = network[1].weight.detach()[0]
+    spread = values.detach().std(unbiased=False)
+    assert torch.allclose(values.grad[0], (weights - weights.mean()) / spread, atol=1e-5)
 
 
 def test_removal_works_on_tokens(trained_run):
@@ -279,7 +320,7 @@ def test_removal_works_on_tokens(trained_run):
     kept = np.array([True, False, True, True, True, True, True])
     masked = model.row_without(post, kept, "mask").ids
     deleted = model.row_without(post, kept, "delete").ids
-    gone = post.owners == 1
+    gone = np.isin(np.arange(len(post.ids)), post.alignment.tokens[post.alignment.words == 1])
     assert (masked[torch.from_numpy(gone)] == tokenizer.mask_token_id).all()
     assert torch.equal(masked[torch.from_numpy(~gone)], post.ids[torch.from_numpy(~gone)])
     assert deleted.tolist() == [int(v) for v, out in zip(post.ids, gone, strict=True) if not out]
@@ -339,6 +380,119 @@ def test_smaller_batches_when_memory_runs_out(trained_run):
         model.in_batches([10], lambda part: (_ for _ in ()).throw(RuntimeError("other")))
 
 
+@pytest.mark.parametrize(
+    "method",
+    ["integrated_gradients", "gradient_attention", "value_weighted_attention", "attention", "layer_relevance"],
+)
+def test_every_method_shrinks_its_batches_down_to_a_row_and_then_says_so(trained_run, monkeypatch, method):
+    loaded = trained_run()
+    explain = METHODS.get(method)
+    posts = read_posts(loaded, POSTS)
+    targets = [Target(0), Target(1), Target(2, 0)]
+    free = explain(ExplainedModel(loaded), posts, targets, 0)
+    encoder = loaded.network.encoder
+    forward = encoder.forward
+    sizes = []
+
+    def limited(most):
+        def call(*arguments, **options):
+            rows = len(options["inputs_embeds"] if "inputs_embeds" in options else options["input_ids"])
+            if rows > most:
+                raise torch.OutOfMemoryError("no memory")
+            sizes.append(rows)
+            return forward(*arguments, **options)
+
+        monkeypatch.setattr(encoder, "forward", call)
+
+    for most in (7, 2, 1):
+        sizes.clear()
+        limited(most)
+        tight = explain(ExplainedModel(loaded), posts, targets, 0)
+        # What fits is used: halving stops at the first size that does.
+        assert most / 2 < max(sizes) <= most or max(sizes) == len(posts)
+        for one, other in zip(free, tight, strict=True):
+            assert one.scores == pytest.approx(other.scores, abs=1e-5) and one.settings == other.settings
+    limited(0)
+    with pytest.raises(RunError) as error:
+        explain(ExplainedModel(loaded), posts, targets, 0)
+    assert str(error.value) == (
+        "Memory ran out on one post. Explain a run with a smaller --max_length, or on another machine."
+    )
+
+
+def test_other_errors_of_integrated_gradients_are_not_taken_for_memory(trained_run, monkeypatch):
+    loaded = trained_run()
+    calls = []
+
+    def broken(*arguments, **options):
+        calls.append(1)
+        raise RuntimeError("other")
+
+    monkeypatch.setattr(loaded.network.encoder, "forward", broken)
+    with pytest.raises(RuntimeError, match="^other$"):
+        METHODS.get("integrated_gradients")(ExplainedModel(loaded), read_posts(loaded, POSTS), [Target(0)] * 3, 0)
+    assert len(calls) == 1
+
+
+def test_what_the_settings_say_of_value_weighted_attention_is_what_is_done(trained_run):
+    loaded = trained_run()
+    model = ExplainedModel(loaded)
+    (post,) = read_posts(loaded, POSTS[:1])
+    batch = model.batch([post.row])
+    with torch.no_grad():
+        seen = look(model, batch)
+        states = loaded.network.encoder(**batch, output_hidden_states=True).hidden_states[-2][0]
+    value = loaded.network.encoder.encoder.layer[-1].attention.self.value
+    size, width = len(post.ids), value.out_features // 2
+    expected = np.zeros(size)
+    for head in (0, 1):
+        own = slice(head * width, (head + 1) * width)
+        norms = (states[:size] @ value.weight[own].T + value.bias[own]).detach().norm(dim=1).numpy()
+        expected += seen.attentions[-1][0, head, :size, :size].mean(dim=0).numpy() * norms
+    found = attribute(loaded, POSTS[:1], method="value_weighted_attention")[0]
+    assert found.scores == pytest.approx(post.word_scores(expected).tolist(), abs=1e-5)
+    assert found.settings["heads"] == "sum of norms"
+    assert found.settings["weights"] == "value-norm-weighted attention, without the output projection"
+
+
+def test_the_first_block_that_becomes_random_holds_the_evidence_head(trained_run):
+    loaded = trained_run()
+    torch.manual_seed(7)
+    network = ClassifierNetwork(deepcopy(loaded.network.encoder), replace(loaded.network.config, evidence_head=True))
+    (name, own), *others = blocks_from_head(network)
+    assert name == "head" and {"evidence.linear.weight", "evidence.linear.bias"} < set(own)
+    assert not any("evidence." in parameter for _, names in others for parameter in names)
+    marking = replace(loaded, network=network.eval())
+    first = randomisation_cascade(marking, POSTS, "rationale_head")[0]
+    assert first.block == "head" and first.agreement.kendall.mean < 0.9
+
+
+FAMILIES = ["bert", "roberta", "xlnet", "deberta-v2", "modernbert", "distilbert", "electra"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_word_is_seen_where_it_has_a_token_and_words_share_out_all_tokens(trained_run, family):
+    loaded = trained_run(family)
+    text = "I cried... why?! 好的 really '!?.,"
+    (post,) = read_posts(loaded, [text])
+    offsets = loaded.tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    under = [any(overlap(token, word) for token in offsets) for word in post.words]
+    assert post.seen.tolist() == under
+    if family in {"roberta", "modernbert"}:
+        assert post.seen.all()
+        assert len(set(post.alignment.tokens)) < len(post.alignment.tokens), "a merge stands over several words"
+    model, target = ExplainedModel(loaded), Target(1)
+    batch = embedded(model, [post])
+    tokens = (batch.inputs * gradients_at(model, batch, [target])).sum(dim=-1)[0]
+    tokens = tokens[model.place(len(post.ids), len(tokens))].tolist()
+    own = [any(overlap(token, word) for word in post.words) for token in offsets]
+    expected = sum(score for score, mine in zip(tokens, own, strict=True) if mine)
+    found = attribute(loaded, [text], method="input_x_gradient", target=loaded.labels[1])[0]
+    assert sum(found.scores) == pytest.approx(expected, abs=1e-5)
+    assert found.unread == under.count(False)
+    assert not np.array(found.scores)[~post.seen].any()
+
+
 def test_words_behind_the_cut_have_no_score_and_are_counted(encoder_folder, tiny_dataset, tmp_path):
     config = RunConfig(
         data=str(tiny_dataset), encoder=str(encoder_folder("bert")), out=str(tmp_path), report=False, max_length=8,
@@ -378,8 +532,17 @@ def test_the_linear_model_shares_out_its_logit(linear):
         found = attribute(linear, [text], method="tfidf_weights", target="body")[0]
         logit = linear.linear.logits([text])[0, 0]
         assert sum(found.scores) == pytest.approx(logit - linear.linear.bias[0], abs=1e-9)
-    both = attribute(linear, POSTS[:1], method="tfidf_weights", target="body", contexts=[POSTS[1]])[0]
-    assert len(both.scores) == len(found.words) - len(found.words) + len(both.words)
+    text, context = POSTS[:2]
+    both = attribute(linear, [text], method="tfidf_weights", target="body", contexts=[context])[0]
+    assert len(both.scores) == len(both.words) == len(words(text))
+    # The two share no feature, nor does a pair across the border count: the post's features keep their columns.
+    features = [linear.linear.features([item]).toarray()[0] for item in (text, context)]
+    joint = linear.linear.features(join_contexts([text], [context])).toarray()[0]
+    own = features[0] > 0
+    assert not (own & (features[1] > 0)).any() and np.array_equal(joint > 0, own | (features[1] > 0))
+    weights = linear.linear.weights[0]
+    assert sum(both.scores) == pytest.approx((joint * weights)[own].sum(), abs=1e-9)
+    assert abs((joint * weights)[~own].sum()) > 0.01, "the context has a part, which no word gets"
 
 
 def test_word_methods_explain_the_linear_model_and_others_say_why_not(linear):

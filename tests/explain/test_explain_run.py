@@ -1,7 +1,9 @@
 """Explaining a run folder: files, numbers recomputed from them, the page, the committed records."""
 
+import html
 import json
 import re
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,23 +11,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from doors import door
+from sklearn.metrics import average_precision_score
+from support import small_run
 
 from explain.change import accuracy_change, fidelity_changes
-from explain.items import HIGHER_IS_BETTER, items_of
+from explain.items import HIGHER_IS_BETTER, explain_items, items_of
 from explain.plausibility import expected_hits
 from explain.run import LINEAR_METHODS, chosen_methods, explain_run, read_run_fidelity
 from explain.suite import explain_suite, read_suite_fidelity, suite_latex, suite_page
 from explain.summary import FidelityRecord, answers, right_for_the_right_reason, summarise
-from explain.tables import fidelity_table
+from explain.tables import fidelity_table, label_table
 from mhclf.config.loss import EvidenceConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.suite import ExplainedConfig, GridConfig, SuiteConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
+from mhclf.data.repair import Rationale
 from mhclf.data.second_opinion import second_spans
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.errors import ConfigError, DataError, RunError
+from mhclf.evaluation import paired_means
 from mhclf.results.predictions import predictions_of
 from mhclf.results.runfolder import read_run
 from mhclf.results.tables import to_markdown
@@ -64,8 +70,10 @@ def test_no_file_but_the_page_holds_text(explained):
         assert not [piece for piece in pieces if piece in content]
     attributions = pd.read_parquet(explained.folder / "attributions.parquet")
     assert list(attributions.columns) == [
-        "id", "target", "method", "converged", "completeness_gap", "starts", "ends", "scores",
+        "id", "target", "probability", "method", "settings", "converged", "completeness_gap", "starts", "ends", "seen",
+        "scores",
     ]  # fmt: skip
+    assert json.loads(attributions["settings"][0])["max_length"] == 64
     assert (explained.folder / "figures" / "fidelity.png").stat().st_size > 10_000
 
 
@@ -81,18 +89,17 @@ def test_numbers_follow_from_the_saved_attributions(explained):
         words = list(zip(row.starts, row.ends, strict=True))
         gold = marked_words(words, table.rationales[place[row.id]].spans)
         scores = np.maximum(np.array(row.scores), 0)
-        seen = np.flatnonzero(np.array(row.scores) != 0)
-        if len(seen) == len(words):
-            hits = expected_hits(scores, gold, int(gold.sum()))
-            assert own["f1_own_length"] == pytest.approx(hits / gold.sum(), abs=1e-4)
-            checked += 1
-    assert checked
+        seen = np.array(row.seen)
+        hits = expected_hits(scores[seen], gold[seen], int(gold[seen].sum()))
+        assert own["f1_own_length"] == pytest.approx(hits / gold[seen].sum(), abs=1e-4)
+        checked += 1
+    assert checked == len(attributions) == len(METHODS) * explained.counts["items"]
 
 
 def test_records_are_means_and_paired_differences(explained):
     numbers = pd.read_parquet(explained.folder / "fidelity.parquet")
     found = {(r.method, r.metric): r for r in explained.records if r.slice == "all"}
-    assert {metric for _, metric in found} == set(HIGHER_IS_BETTER)
+    assert {metric for _, metric in found} == set(HIGHER_IS_BETTER) - {"max_sensitivity"}
     assert found["random", "deletion_auc"].n == 0, "the curves were not asked for"
     wide = numbers.pivot_table(index="id", columns="method", values="auprc")
     for method in METHODS:
@@ -102,6 +109,21 @@ def test_records_are_means_and_paired_differences(explained):
         if method != "random":
             assert record.vs_random.difference == pytest.approx((wide[method] - wide["random"]).mean())
     assert found["random", "auprc"].vs_random is None
+    # People are no method: they are in no test, and no method is tested against them.
+    human = found["second_annotator", "auprc"]
+    assert human.value is not None and (human.vs_random, human.vs_attention, human.vs_best) == (None, None, None)
+    best = max((method for method in METHODS if method != "random"), key=lambda method: wide[method].mean())
+    assert found[best, "auprc"].vs_best is None
+    for method in set(METHODS) - {best}:
+        assert found[method, "auprc"].vs_best.difference == pytest.approx((wide[method] - wide[best]).mean())
+    raw = paired_means(
+        wide["random"].to_numpy(), wide["attention"].to_numpy(), numbers.drop_duplicates("id").set_index("id")["group"]
+        .loc[wide.index].to_numpy(), n_resamples=1000, test="permutation",
+    )  # fmt: skip
+    assert raw.p_value <= found["random", "auprc"].vs_attention.p <= min(1.0, 3 * raw.p_value)
+    by_label = {r.slice: r for r in explained.records if r.slice.startswith("label ") and r.method == "random"}
+    labels = set(numbers["target"])
+    assert {part.removeprefix("label ") for part in by_label} == (labels if len(labels) > 1 else set())
     correct = [r for r in explained.records if r.slice == "correct" and r.metric == "auprc" and r.method == "random"]
     assert correct[0].n == numbers[numbers["method"] == "random"]["correct"].sum()
 
@@ -118,13 +140,16 @@ def test_the_second_annotator_is_the_ceiling(explained):
     table = load_table("demo")
     place = {identifier: row for row, identifier in enumerate(table.frame["id"].astype(str))}
     spans = second_spans("demo", table, None)
-    row = rows.iloc[0]
-    words = split_words(table.texts[place[row["id"]]])
-    first, second = (
-        marked_words(words, marks) for marks in (table.rationales[place[row["id"]]].spans, spans[row["id"]])
-    )
-    if row["f1_own_length"] == 1:
-        assert (first & second).any()
+    read = pd.read_parquet(explained.folder / "attributions.parquet").drop_duplicates("id").set_index("id")["seen"]
+    for row in rows.to_dict("records"):
+        words = split_words(table.texts[place[row["id"]]])
+        first, second = (
+            marked_words(words, marks)[read[row["id"]]]
+            for marks in (table.rationales[place[row["id"]]].spans, spans[row["id"]])
+        )
+        # As many words as the first one marked, of those that the second marked and, if these are fewer, of the rest.
+        hits = expected_hits(second.astype(float), first, int(first.sum()))
+        assert row["f1_own_length"] == pytest.approx(hits / first.sum())
     methods = numbers[numbers["method"] != "second_annotator"].groupby("method")["auprc"].mean()
     assert rows["auprc"].mean() > methods.max()
     assert any(sentence.startswith("Ceiling: ") for sentence in answers(explained.records))
@@ -143,9 +168,10 @@ def test_the_page_escapes_and_hides(explained):
     assert page.count('class="card"') == explained.counts["items"]
     assert all(" hidden>" in part for part in re.findall(r'<p class="said"[^>]*>', page))
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
-    texts = [item.text for item in items_of(load_run(explained.folder), load_table("demo").part("test"), None)]
-    for word in {"<", "&"}:
-        assert not any(f" {word} " in text and f" {word} " in page for text in texts)
+    shown = html.unescape(re.sub(r"<[^>]+>", "", page))
+    frame = load_table("demo").frame.set_index("id")
+    ids = pd.read_parquet(explained.folder / "attributions.parquet")["id"].unique()
+    assert len(ids) == explained.counts["items"] and all(frame["text"][name] in shown for name in ids)
 
 
 def test_items_are_the_same_for_every_run_and_need_evidence(explained, tiny_dataset):
@@ -180,6 +206,10 @@ def test_core_and_all_fit_the_run(explained):
     assert "rationale_head" in chosen_methods(marking, ["all"])
     linear = replace(settings, model=replace(settings.model, kind="tfidf_lr"))
     assert chosen_methods(linear, ["core"]) == chosen_methods(linear, ["all"]) == LINEAR_METHODS
+    recurrent = replace(settings, model=replace(settings.model, kind="bilstm"))
+    assert chosen_methods(recurrent, ["core"]) == (
+        "input_x_gradient", "integrated_gradients", "permutation_shapley", "occlusion", "random",
+    )  # fmt: skip
 
 
 BOTH = ExplainedConfig(("random", "attention"), 10)
@@ -295,7 +325,7 @@ def test_changes_by_hand():
     assert change.change.difference == pytest.approx((0.4 + 0.1 + 0.6) / 3)
     # All eight ways to swap three groups: only this one and its mirror are as far from 0.
     assert change.change.p == pytest.approx(0.25, abs=0.05)
-    # Several items a post are joined by label: none in common here.
+    # Several items a post are joined by label: of "yes", "no" and "more" only "more" is explained by both.
     double = [pd.concat([frame, frame.assign(target="more")]) for frame in frames]
     (change,) = fidelity_changes(*double, identity)
     assert change.n == 3 and change.change.difference == pytest.approx((0.4 + 0.1 + 0.6) / 3)
@@ -323,6 +353,76 @@ def test_change_of_accuracy_by_hand():
         accuracy_change(ours, other, identity)
 
 
+def test_the_gold_label_can_be_explained_and_scores_taken_by_size(explained, config, tmp_path):
+    loaded, part = load_run(explained.folder), load_table("demo").part("test")
+    gold = dict(zip(part.frame["id"].astype(str), part.targets.tolist(), strict=True))
+    plain, golden = items_of(loaded, part, None), items_of(loaded, part, None, explains="gold")
+    assert [item.label for item in golden] == [gold[item.id] for item in golden]
+    assert [item.correct for item in golden] == [item.correct for item in plain]
+    assert [item.predicted for item in golden] == [loaded.labels[item.label] for item in plain]
+    assert any(item.label != gold[item.id] for item in plain), "every decision is right: this shows nothing"
+
+    folder = tmp_path / "copy"
+    shutil.copytree(explained.folder, folder)
+    sized = explain_run(folder, ("input_x_gradient",), 6, faithful=False, explains="gold", absolute=True)
+    assert (sized.counts["explains"], sized.counts["absolute"]) == ("gold", True)
+    numbers = pd.read_parquet(folder / "fidelity.parquet")
+    for row in pd.read_parquet(folder / "attributions.parquet").itertuples():
+        place = part.frame["id"].astype(str).tolist().index(row.id)
+        marks = marked_words(list(zip(row.starts, row.ends, strict=True)), part.rationales[place].spans)
+        expected = average_precision_score(marks[row.seen], np.abs(row.scores)[row.seen])
+        own = numbers[(numbers["id"] == row.id) & (numbers["method"] == "input_x_gradient")].iloc[0]
+        assert own["auprc"] == pytest.approx(expected, abs=1e-4)
+    notes = fidelity_table(sized.records, sized.counts).notes
+    assert "the gold label" in notes[0] and any("by the size of scores" in note for note in notes)
+
+
+def test_several_labels_are_explained_one_by_one(tiny_multilabel, encoder_folder, tmp_path):
+    loaded = small_run(tiny_multilabel, encoder_folder("bert"), tmp_path)
+    part = load_table(str(tiny_multilabel)).part("test")
+    # Without evidence by label the most probable one is explained; with it, each label that has evidence.
+    (one, two, *_) = split_words(part.texts[1])
+    first = Rationale(spans=(split_words(part.texts[0])[0],), parts=1, located=1)
+    both = Rationale((one, two), 2, 2, (("body", (one,)), ("people", (two,)), ("work", ())))
+    items = items_of(loaded, replace(part, rationales=[first, both] + [Rationale()] * (len(part) - 2)), None)
+    probabilities = loaded.predict_proba(part.texts[:2])
+    assert [loaded.labels[item.label] for item in items] == [
+        loaded.labels[int(probabilities[0].argmax())], "body", "people",
+    ]  # fmt: skip
+    assert [item.spans for item in items] == [first.spans, (one,), (two,)]
+    rows = [0, 1, 1]
+    assert [item.correct for item in items] == [
+        bool((probabilities[row, item.label] >= 0.5) == (part.targets[row, item.label] == 1))
+        for row, item in zip(rows, items, strict=True)
+    ]
+    for item, row in zip(items, rows, strict=True):
+        names = [name for name, value in zip(loaded.labels, probabilities[row], strict=True) if value >= 0.5]
+        assert item.predicted == (" + ".join(names) or "(none)")
+    found = explain_items(loaded, items, [], ("attention", "random"))
+    assert found.counts["items"] == 3 and found.counts["validation_items"] == 0
+    assert found.numbers["target"].tolist() == [loaded.labels[item.label] for item in items] * 2
+
+
+def test_numbers_by_label_and_ties_by_hand():
+    rows = [
+        {"id": f"p{number}", "group": f"g{number}", "target": "ab"[number % 2], "correct": True, "method": method,
+         "auprc": value + (number % 2) / 10 + number / 1e4, "comprehensiveness_at_5": value}
+        for number in range(40) for method, value in (("random", 0.2), ("attention", 0.5), ("occlusion", 0.5))
+    ]  # fmt: skip
+    identity = {"run": "r", "dataset": "d", "model": "m", "encoder": "e", "seed": 1}
+    records = summarise(pd.DataFrame(rows), identity, n_resamples=200)
+    found = {(record.slice, record.method, record.metric): record for record in records}
+    assert found["label a", "attention", "auprc"].value == pytest.approx(0.5 + 19 / 1e4)
+    assert found["label b", "attention", "auprc"].value == pytest.approx(0.6 + 20 / 1e4)
+    # Single shares are shown for all items only, and in no test.
+    single = [record for record in records if record.metric == "comprehensiveness_at_5"]
+    assert {(record.slice, record.vs_random) for record in single} == {("all", None)}
+    sentence = next(text for text in answers(records) if "AUPRC" not in text and "auprc" in text)
+    assert "has the highest mean (auprc 0.552 [" in sentence and sentence.endswith("(0.552).")
+    assert "cannot be told from `" in sentence and "random" not in sentence
+    assert [row[:2] for row in label_table(records).rows] == [("a", 20), ("b", 20)]
+
+
 def test_answers_by_hand():
     groups = [f"g{number}" for number in range(40)]
     generator = np.random.default_rng(0)
@@ -340,7 +440,10 @@ def test_answers_by_hand():
     sentences = answers(records)
     assert "higher" in sentences[0] and "n = 40" in sentences[0]
     assert sentences[1].startswith("`layer_attentive_attention` agrees best with experts (auprc 0.6")
-    assert sentences[2].startswith("`random` is the most faithful")
+    assert sentences[1].endswith("p < .05 after Holm against each of the others).")
+    # Chance leads here, and is not called the most faithful.
+    assert sentences[2].startswith("No method is above `random` (comprehensiveness 0.8")
+    assert "the highest of them is `attention` (0.685)" in sentences[2]
     assert sentences[3] == "No ceiling: the set has one annotator's marks only."
     assert "higher" in sentences[4]
     assert sentences[5].endswith("over 4 methods: -1.00 (Spearman).")
@@ -352,5 +455,13 @@ def test_answers_by_hand():
 def test_the_door_says_what_it_needs():
     done = door("explain")
     assert (done.returncode, done.stderr) == (2, "error: explain: give --run DIR, or --suite NAME.\n")
+    done = door("explain", "--run", "nowhere", "--beside", "other")
+    assert (done.returncode, done.stderr) == (
+        2, "error: --beside: is for --run with --examine; --run does not read it. Leave it out.\n"
+    )  # fmt: skip
+    done = door("explain", "--suite", "fidelity", "--seed", "3")
+    assert (done.returncode, done.stderr) == (
+        2, "error: --seed: is for --run and --run with --examine; --suite does not read it. Leave it out.\n"
+    )  # fmt: skip
     done = door("explain", "--run", "nowhere")
     assert done.returncode == 1 and "is no run folder" in done.stderr

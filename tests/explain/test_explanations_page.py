@@ -66,7 +66,7 @@ def test_the_page_filters_orders_paints_and_hides(tmp_path):
     Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(tmp_path / "map.png")
     table = Table("numbers", (Column("method"),), (("attention",),))
     page = write_explanations(
-        tmp_path / "explanations.html", "Explanations of a run", found, [table], ["One sentence."],
+        tmp_path / "explanations.html", "Explanations of a run", found, 5, [table], ["One sentence."],
         tmp_path / "map.png", "attention",
     )  # fmt: skip
     seen = looked_at(page, PROBE, tmp_path)

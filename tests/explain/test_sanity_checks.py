@@ -1,16 +1,13 @@
 """Sanity checks: blocks are complete, the trained model stays as it is, and random weights change explanations."""
 
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from support import small_run
 
 from explain.methods import attribute
-from explain.sanity import blocks_from_head, compare_runs, permute_labels, randomisation_cascade, randomised, untrained
-from mhclf.data.load import load_table
-from mhclf.errors import ConfigError, RunError
+from explain.sanity import blocks_from_head, randomisation_cascade, randomised, untrained
+from mhclf.errors import RunError
 
 POSTS = ["my knee hurts when the stairs are wet", "nobody saved me a seat at lunch, again!", "my boss called me"]
 
@@ -62,22 +59,6 @@ def test_the_cascade_correlates_with_the_trained_model(encoder_folder, tiny_data
     seen = randomisation_cascade(loaded, POSTS, "attention")
     assert seen[0].agreement.kendall.mean == pytest.approx(1)
     assert seen[-1].agreement.kendall.mean < 1
-
-
-def test_shuffled_labels_and_two_runs(encoder_folder, tiny_dataset, tmp_path):
-    table = load_table(str(tiny_dataset))
-    shuffled = permute_labels(table, 5)
-    train = (table.frame["split"] == "train").to_numpy()
-    assert np.array_equal(shuffled.targets[~train], table.targets[~train])
-    assert not np.array_equal(shuffled.targets[train], table.targets[train])
-    assert np.array_equal(np.bincount(shuffled.targets[train]), np.bincount(table.targets[train]))
-    first = small_run(tiny_dataset, encoder_folder("bert"), tmp_path)
-    second = small_run(tiny_dataset, encoder_folder("bert"), tmp_path, seed=2)
-    assert compare_runs(first, first, POSTS, "occlusion").kendall.mean == pytest.approx(1)
-    found = compare_runs(first, second, POSTS, "occlusion")
-    assert -1 <= found.kendall.mean < 1
-    with pytest.raises(ConfigError, match="has the labels a, b, c, but"):
-        compare_runs(first, replace(second, labels=("a", "b", "c")), POSTS, "occlusion")
 
 
 def test_the_linear_baseline_has_no_blocks(tiny_dataset, tmp_path):

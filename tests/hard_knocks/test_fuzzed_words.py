@@ -16,7 +16,7 @@ from mhclf.config.suite import read_suite_file
 from mhclf.config.tuning import parse_space
 from mhclf.data.answers import published_label
 from mhclf.data.repair import locate_phrases, locate_span, mask_with_spans, repair_encoding
-from mhclf.data.spans import marked_words, merge_spans, tokens_to_words, words
+from mhclf.data.spans import align, marked_words, merge_spans, words
 from mhclf.errors import ConfigError
 from mhclf.generation.parsing import Parsed, parse_answer
 from mhclf.generation.questions import Question
@@ -166,8 +166,8 @@ def check_spans(text, marks):
     assert visible == {place for start, end in whole for place in range(start, end)} & visible
     assert sum(end - start for start, end in whole) >= len(visible)
     assert marked_words(whole, spans).shape == (len(whole),)
-    assert tokens_to_words(whole, whole) == list(range(len(whole)))
-    assert tokens_to_words([(0, 0)], whole) == [-1]
+    assert align(whole, whole).words.tolist() == list(range(len(whole)))
+    assert not len(align([(0, 0)], whole).tokens)
 
 
 @settings(QUICK)
