@@ -103,7 +103,7 @@ class RunConfig:
     auxiliary_weight : float
         Weight of their losses together.
     protocol : str
-        `sound`, the only one that a training run can follow so far.
+        `sound`, the only one that a training run follows; the message for the others names the door that replays them.
     """
 
     data: str = "demo"
@@ -156,7 +156,11 @@ class RunConfig:
         if self.data in self.auxiliary:
             raise ConfigError(f"auxiliary: '{self.data}' is the data set itself. Leave it out.")
         if self.protocol != "sound":
-            raise ConfigError(f"protocol: '{self.protocol}' cannot be replayed by a training run yet; use 'sound'.")
+            door = {"welldunn-2024": "welldunn_replay.py", "mentallama-2024": "generate.py prompt --protocol"}
+            raise ConfigError(
+                f"protocol: a training run follows 'sound' only. experiments/{door[self.protocol]} replays "
+                f"'{self.protocol}'."
+            )
 
 
 def short_name(name: str) -> str:

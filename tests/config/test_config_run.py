@@ -23,7 +23,7 @@ BATCH = "batch: size and max_tokens must be 1 or more."
         ({"split_seed": -1}, "split_seed: is -1, expected a whole number from 0 to 2**31 - 1."),
         ({"split_seed": 2**31}, "split_seed: is 2147483648, expected a whole number from 0 to 2**31 - 1."),
         ({"protocol": "welldunn-2024"},
-         "protocol: 'welldunn-2024' cannot be replayed by a training run yet; use 'sound'."),
+         "protocol: a training run follows 'sound' only. experiments/welldunn_replay.py replays 'welldunn-2024'."),
         ({"model": {"dropout": 1}}, "model: dropout: is 1.0, expected a share from 0 to below 1."),
         ({"model": {"dropout": -0.1}}, "model: dropout: is -0.1, expected a share from 0 to below 1."),
         ({"contrastive": {"weight": -1}}, CONTRASTIVE.format("-1.0, 0.1, 0.5, 128")),

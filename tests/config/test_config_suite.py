@@ -153,7 +153,7 @@ def test_cuts_of_a_data_set_are_data_sets_of_the_table(recipes):
 
 def test_a_protocol_that_no_run_can_follow_is_refused(recipes):
     suite = SuiteConfig("s", (GridConfig(("a",), ("finetune",), (1,), protocol="welldunn-2024"),))
-    with pytest.raises(ConfigError, match="protocol: 'welldunn-2024' cannot be replayed by a training run yet"):
+    with pytest.raises(ConfigError, match="protocol: a training run follows 'sound' only"):
         plan_cells(suite, recipes, {})
 
 
