@@ -47,7 +47,7 @@ def run_config(
     >>> from mhclf import run_config
     >>> config = run_config("finetune", settings={"trainer.epochs": 2, "contrastive": {"temperature": 0.1}})
     >>> config.model.aggregation, config.trainer.epochs, config.contrastive.weight
-    ('last', 2, 0)
+    ('last', 2, 0.0)
     """
     own = {"method": method, "data": data, "encoder": encoder, "seed": seed, "out": out}
     others = nested(settings or {})
