@@ -36,8 +36,10 @@ def rationale_head(
         for place, number in enumerate(part):
             post = posts[number]
             own = scores[place, model.place(lengths[number], scores.shape[1])]
+            # Tokens of a word, a token that covers several words by its share; 0 of a word that is not read.
             sizes = post.word_scores(np.ones(lengths[number]))
-            found[number] = WordScores(post.word_scores(own.tolist()) / np.maximum(sizes, 1), {"unit": "probability"})
+            means = post.word_scores(own.tolist()) / np.where(sizes > 0, sizes, 1)
+            found[number] = WordScores(means, {"unit": "probability"})
 
     model.network.eval()
     model.in_batches(lengths, work)

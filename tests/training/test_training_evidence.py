@@ -6,15 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from support import write_tiny_dataset
 
 from explain import attribute
+from explain.extraction import rationale_head
+from explain.model import ExplainedModel, Target
+from explain.reading import ReadPost
 from mhclf.config.loss import ContrastiveConfig, EvidenceConfig
 from mhclf.config.model import ModelConfig
 from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.load import load_table
-from mhclf.data.spans import marked_words
+from mhclf.data.spans import align, marked_words
+from mhclf.data.spans import words as split_words
 from mhclf.errors import ConfigError, RunError
 from mhclf.training.run import run
 from mhclf.training.saved import load_run, read_predictions
@@ -72,6 +77,14 @@ def test_a_head_marks_words_beside_the_label(config, marked_set):
     assert hits(taught, marked_set, "rationale_head") > 1.5 * hits(taught, marked_set, "attention")
     (found,) = attribute(taught, ["my sister never calls"], method="rationale_head")
     assert all(0 < score < 1 for score in found.scores)
+    # Words that share a token share its probability: it is a mean, and no sum.
+    ids, signs = torch.tensor([7, 9, 11]), split_words("... x")
+    post = ReadPost("... x", "", tuple(signs), ids, None, align([(0, 3), (4, 5), (4, 5)], signs))
+    with torch.no_grad():
+        batch = {"input_ids": ids[None], "attention_mask": torch.ones(1, 3, dtype=torch.int64)}
+        first, *others = taught.parts()[0](batch).evidence[0].sigmoid().tolist()
+    (shared,) = rationale_head(ExplainedModel(taught), [post], [Target(0)], 0)
+    assert shared.scores.tolist() == pytest.approx([first, first, first, sum(others) / 2], abs=1e-6)
     test = read_predictions(outcome.folder).part("test")
     table = load_table(str(marked_set))
     texts = dict(zip(table.frame["id"].astype(str), table.texts, strict=True))
