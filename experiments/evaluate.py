@@ -23,6 +23,7 @@ from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
+from mhclf.config.places import check_run_folder
 from mhclf.config.structure import read_yaml
 from mhclf.data.locate import check_files, find_dataset
 from mhclf.errors import ConfigError
@@ -58,6 +59,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise ConfigError("evaluate: give --runs DIR DIR, or --run DIR with --data NAME or --noise all.")
     if not arguments.runs and not arguments.run:
         raise ConfigError("run: is missing. Give --run DIR, the folder that training printed.")
+    for folder in arguments.runs or [arguments.run]:
+        check_run_folder(Path(folder))
     if not 0 <= arguments.strength <= 1:
         raise ConfigError(f"strength: is {arguments.strength:g}, expected a share from 0 to 1.")
     return arguments

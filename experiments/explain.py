@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
+from mhclf.config.places import check_run_folder
 from mhclf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def main(argv: Sequence[str]) -> int:
     refuse_strays(parser, arguments)
     if arguments.limit is not None and arguments.limit < 1:
         raise ConfigError(f"limit: is {arguments.limit}, expected 1 post or more.")
+    for folder in (*([arguments.run] if arguments.run else []), *arguments.beside):
+        check_run_folder(folder)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name in ("mhclf", "explain"):
         logging.getLogger(name).setLevel(logging.INFO)

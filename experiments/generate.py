@@ -36,6 +36,7 @@ from mhclf.config.instruction import InstructionConfig
 from mhclf.config.joint import JointConfig
 from mhclf.config.judge import JudgeRunConfig
 from mhclf.config.parsers import SHELLS, PlainParser
+from mhclf.config.places import check_run_folder
 from mhclf.data.locate import find_dataset
 from mhclf.errors import ConfigError
 from mhclf.registry import nearest
@@ -73,6 +74,7 @@ What is complete is read, what was stopped goes on. Writes a table of the labels
 
   python experiments/generate.py compare --suite generation --limit 12
 """
+_MASKING = "no addresses, user names, phone numbers in posts on the page of generations"
 _PROMPT_MAIN = (
     "data", "strategy", "explain", "backend", "local.model", "local.adapter", "endpoint.url", "endpoint.model",
     "labels.by", "labels.run", "split", "data_root", "out", "limit",
@@ -108,7 +110,7 @@ def _complete(argv: Sequence[str]) -> int:
     parsers = {
         "prompt": settings_parser(GenerationConfig, "", _prompt_options),
         "tune": settings_parser(InstructionConfig, "", _tune_options),
-        "joint": run_parser(JointConfig, "", _prompt_options),
+        "joint": run_parser(JointConfig, "", _joint_options),
         "eval": _eval_parser(),
         "judge": settings_parser(JudgeRunConfig, "", _judge_options),
         "suite": _suite_parser(),
@@ -120,6 +122,11 @@ def _complete(argv: Sequence[str]) -> int:
 
 
 def _prompt_options(parser: Any) -> None:
+    _joint_options(parser)
+    parser.add_argument("--mask_identifiers", action="store_true", help=_MASKING)
+
+
+def _joint_options(parser: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="start afresh; cached answers are still used")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
@@ -146,7 +153,8 @@ def prompt(argv: Sequence[str]) -> int:
     from mhclf.results.tables import to_rich
 
     with progress_bars(arguments.extra["quiet"]) as show:
-        outcome = run_prompts(arguments.config, arguments.extra["overwrite"], show)
+        masked = bool(arguments.extra["mask_identifiers"])
+        outcome = run_prompts(arguments.config, arguments.extra["overwrite"], show, mask_identifiers=masked)
     Console().print(to_rich(generation_table(outcome.records)))
     Console().print(to_rich(answer_table(pd.read_parquet(outcome.folder / "predictions.parquet"))))
     again = " (was complete already; --overwrite starts afresh)" if outcome.was_complete else ""
@@ -157,7 +165,7 @@ def prompt(argv: Sequence[str]) -> int:
 def joint(argv: Sequence[str]) -> int:
     """Train a classifier that also explains, and print its numbers."""
     arguments = parse_run_settings(
-        argv, JointConfig, HERE / "recipes", _JOINT, _prompt_options, (*MAIN_OPTIONS, "explanation.weight")
+        argv, JointConfig, HERE / "recipes", _JOINT, _joint_options, (*MAIN_OPTIONS, "explanation.weight")
     )
     print(find_dataset(arguments.config.data, arguments.config.columns).account(), end="", flush=True)
     logging.getLogger("mhclf").setLevel(logging.WARNING if arguments.extra["quiet"] else logging.INFO)
@@ -199,6 +207,7 @@ def tune(argv: Sequence[str]) -> int:
 def evaluate(argv: Sequence[str]) -> int:
     """Measure the explanations of a prompting or a joint run, and print them beside two baselines."""
     arguments = _eval_parser().parse_args(hyphened(argv))
+    check_run_folder(arguments.run)
 
     from rich.console import Console
 
@@ -217,7 +226,8 @@ def evaluate(argv: Sequence[str]) -> int:
         )
     elif arguments.attributions is not None:
         attributed = read_attributed(arguments.attributions)
-    measured = measure_run(arguments.run, encoder, arguments.likelihood, attributed, arguments.data_root)
+    masked = arguments.mask_identifiers
+    measured = measure_run(arguments.run, encoder, arguments.likelihood, attributed, arguments.data_root, masked)
     Console().print(to_rich(explanation_table(measured)))
     print(f"records: {arguments.run / 'explanations.jsonl'}\npage:    {arguments.run / 'generations.html'}")
     return 0
@@ -226,6 +236,7 @@ def evaluate(argv: Sequence[str]) -> int:
 def judge(argv: Sequence[str]) -> int:
     """Let a language model judge the explanations of a prompting or a joint run by a rubric, and print its scores."""
     arguments = parse_settings(argv, JudgeRunConfig, _JUDGE, _judge_options, _JUDGE_MAIN)
+    check_run_folder(Path(arguments.config.run))
 
     from rich.console import Console
 
@@ -261,7 +272,7 @@ def suite(argv: Sequence[str]) -> int:
             print(f"[{number}/{len(cells)}] {state}", flush=True)
 
         with progress_bars(arguments.quiet) as show:
-            failed = ask_suite(cells, records, report, show)
+            failed = ask_suite(cells, records, report, show, arguments.mask_identifiers)
     command = f"python experiments/generate.py suite --suite {config.name}"
     table = write_tables(target / "tables", config, read_records(records), command)
     print(f"records: {records}\ntable:   {table}", *failed, sep="\n")
@@ -321,13 +332,14 @@ def _carry_out(
         print(f"[{number}/{len(chosen)}] {state}", flush=True)
 
     with progress_bars(arguments.quiet) as show:
-        done = carry_out(chosen, report, show)
+        done = carry_out(chosen, report, show, arguments.mask_identifiers)
 
     def attribute(own: Path, classifier: Path) -> Any:
         return attribute_explained(own, classifier, method, arguments.data_root)
 
     given = attribute if method else None
-    done = measure(done, config.encoder, arguments.data_root, report, given, config.classifier)
+    masked = arguments.mask_identifiers
+    done = measure(done, config.encoder, arguments.data_root, report, given, config.classifier, masked)
     keep_records(done, config.seed, labels_file, measures_file)
     return failures(done)
 
@@ -341,6 +353,7 @@ def _compare_parser() -> PlainParser:
     add("--limit", type=int, help="rows per split; the tables then go below --out")
     add("--from-records", action="store_true", help="make the tables again from the committed records")
     add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    add("--mask-identifiers", action="store_true", help=_MASKING)
     add("--quiet", action="store_true", help="no progress bars")
     return parser
 
@@ -355,6 +368,7 @@ def _eval_parser() -> PlainParser:
         "--attributions", type=Path, metavar="DIR", help="classifier's run folder: does the text cite what it looked at"
     )
     add("--attribution", default="", metavar="METHOD", help="of the classifier now; empty: what explain.py left there")
+    add("--mask-identifiers", action="store_true", help=_MASKING)
     add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
     return parser
 
@@ -367,6 +381,7 @@ def _suite_parser() -> PlainParser:
     add("--limit", type=int, help="rows per split; the table then goes below --out")
     add("--from-records", action="store_true", help="make the tables again from the committed records")
     add("--data-root", help="folder of the data files (or $MHCLF_DATA)")
+    add("--mask-identifiers", action="store_true", help=_MASKING)
     add("--quiet", action="store_true", help="no progress bars")
     return parser
 

@@ -4,7 +4,8 @@
 
 The output has a row for each row of the input, in its order: id, prediction, a probability for each label, abstention.
 It holds no post text unless --keep asks for the column. Rows that cannot be scored have an empty prediction, and a
-line with row number and reason in OUTPUT.problems.jsonl.
+line with row number and reason in OUTPUT.problems.jsonl. In csv, a cell that a spreadsheet would take for a formula
+(it begins with = + - @) has an apostrophe before it, an id too; parquet and jsonl hold what was given.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from mhclf.config.command_line import hyphened, run_door
 from mhclf.config.parsers import PlainParser
+from mhclf.config.places import check_run_folder
 from mhclf.errors import ConfigError
 from mhclf.registry import mistyped
 from mhclf.results.partial import PartialOutput
@@ -31,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.overwrite:
         # Told at once, before the seconds that torch takes to load.
         PartialOutput(arguments.output, {}).refuse_existing()
+    check_run_folder(arguments.run)
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
@@ -226,7 +226,8 @@ def settings_parser(
 def _parse(
     argv: Sequence[str], parser: "SettingsParser", main: Sequence[str], values: dict[str, tuple[str, ...]]
 ) -> _Parsed:
-    normal = _with_lists([_underscored(argument) for argument in argv], list_options(parser.structure))
+    normal = [_underscored(argument) for argument in argv]
+    normal = _with_flags(_with_lists(normal, list_options(parser.structure)), flag_options(parser.structure))
     if ALL in normal:
         parser.print_help()
         raise SystemExit(0)
@@ -265,15 +266,22 @@ def nested_settings(structure: type[Any]) -> list[str]:
     return [name for name, hint in typing.get_type_hints(structure).items() if dataclasses.is_dataclass(hint)]
 
 
-def list_options(structure: type[Any], prefix: str = "--") -> tuple[str, ...]:
+def list_options(structure: type[Any]) -> tuple[str, ...]:
     """Return the options of a dataclass that take several words parted by commas, nested ones with their path."""
-    found: list[str] = []
+    return tuple(option for option, hint in _option_types(structure) if typing.get_origin(hint) is tuple)
+
+
+def flag_options(structure: type[Any]) -> tuple[str, ...]:
+    """Return the options of a dataclass that are true or false, nested ones with their path."""
+    return tuple(option for option, hint in _option_types(structure) if hint is bool)
+
+
+def _option_types(structure: type[Any], prefix: str = "--") -> Iterator[tuple[str, Any]]:
     for name, hint in typing.get_type_hints(structure).items():
         if dataclasses.is_dataclass(hint):
-            found += list_options(typing.cast(type[Any], hint), f"{prefix}{name}.")
-        elif typing.get_origin(hint) is tuple:
-            found.append(prefix + name)
-    return tuple(found)
+            yield from _option_types(typing.cast(type[Any], hint), f"{prefix}{name}.")
+        else:
+            yield prefix + name, hint
 
 
 def parse_seeds(text: str, option: str) -> list[int]:
@@ -300,9 +308,14 @@ def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
         sys.stdout.reconfigure(errors="replace")
     try:
         code = main(sys.argv[1:])
+        sys.stdout.flush()
     except MhclfError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    except BrokenPipeError:
+        # Who read what is printed has left (`... | head`): say no more, also not when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except Exception as error:
         if isinstance(error, OSError) and (fault := disk_fault(error)):
             print(f"error: {error.filename or 'a file'}: {fault}. Check the disk and permissions.", file=sys.stderr)
@@ -345,3 +358,11 @@ def _with_lists(arguments: list[str], options: Sequence[str]) -> list[str]:
         after = argument in options
         found.append(argument)
     return found
+
+
+def _with_flags(arguments: list[str], options: Sequence[str]) -> list[str]:
+    """Put `=true` behind options that are true or false and stand alone: `--mask_identifiers`."""
+    return [
+        f"{argument}=true" if argument in options and following.startswith("--") else argument
+        for argument, following in zip(arguments, [*arguments, "--"][1:], strict=True)
+    ]

@@ -5,20 +5,22 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mhclf.cjk import CJK
 from mhclf.config.columns import ColumnsConfig
 from mhclf.config.dataset import DatasetConfig
 from mhclf.data.answers import label_of_answer
 from mhclf.data.spans import text_key
 from mhclf.errors import DataError
-from mhclf.registry import nearest
+from mhclf.registry import mistyped, nearest
 
+_CJK_SIGN = re.compile(f"[{CJK}]")
 _FAULTS = {
     "empty_text": "is empty. Remove the row or fill in the post.",
     "no_text": "is no text. Remove the row or fill in the post.",
@@ -98,9 +100,7 @@ def read_confidence(raw: pd.DataFrame, column: str, row_names: list[str]) -> lis
         except (TypeError, ValueError):
             share = -1.0
         if not math.isnan(share) and not 0 <= share <= 1:
-            raise DataError(
-                f"{where}, column '{column}': '{short_cell(value)}' is no share from 0 to 1. Mend the cell."
-            )
+            raise DataError(f"{where}, column '{column}': {quoted_cell(value)} is no share from 0 to 1. Mend the cell.")
         found.append(share)
     return found
 
@@ -171,7 +171,7 @@ def read_targets(config: DatasetConfig, raw: pd.DataFrame, row_names: list[str])
             for row, value in enumerate(raw[name]):
                 if str(value).strip() not in {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}:
                     raise DataError(
-                        f"{row_names[row]}, column '{name}': '{short_cell(value)}' is neither 0 nor 1. Mend the cell."
+                        f"{row_names[row]}, column '{name}': {quoted_cell(value)} is neither 0 nor 1. Mend the cell."
                     )
                 targets[row, index] = str(value).strip().lower() in {"1", "1.0", "true"}
         return targets
@@ -247,14 +247,57 @@ def _class_number(number: dict[str, int], value: Any, column: str, where: str) -
     if key not in number:
         if not key:
             raise DataError(f"{where}, column '{column}': the label is empty. Fill it in or remove the row.")
+        shown = quoted_cell(key, number)
+        what = f"unknown label {shown}" if shown.startswith("'") else f"{shown} is no label"
         raise DataError(
-            f"{where}, column '{column}': unknown label '{short_cell(key)}'.{nearest(key, number)} "
-            f"The YAML lists {', '.join(number)}."
+            f"{where}, column '{column}': {what}.{nearest(key, number)} The YAML lists {', '.join(number)}."
         )
     return number[key]
 
 
-def short_cell(value: Any) -> str:
-    """A cell for a message: short, so that a post in the wrong column is not printed."""
+def short_label(value: Any) -> str:
+    """A label or another value that recurs, for a message: short."""
     text = str(value)
     return text if len(text) <= 24 else f"{text[:12]}... ({len(text)} characters)"
+
+
+def short_cell(value: Any, known: Iterable[str] = ()) -> str:
+    """A cell for a message: a word or two, and of a text the length, so that a post in the wrong column is not printed.
+
+    Parameters
+    ----------
+    value : any
+        The cell, or the name of a column: where a file has no header line, posts stand in place of names.
+    known : iterable of str
+        What the cell may hold. A slip in one of them is shown, of whatever words it is made.
+    """
+    text = str(value)
+    return f"a text of {len(text)} characters" if _of_several_words(text, known) else short_label(text)
+
+
+def quoted_cell(value: Any, known: Iterable[str] = ()) -> str:
+    """`short_cell` in quotes, where it shows something of the cell."""
+    text = str(value)
+    return short_cell(text) if _of_several_words(text, known) else f"'{short_label(text)}'"
+
+
+def name_like(text: str) -> bool:
+    """Whether a text looks like the name of a column, not like a post: one word that is not long."""
+    return len(text.split()) == 1 and len(text) <= 30 and not _of_several_words(text)
+
+
+def shown_columns(names: Iterable[Any], most: int = 20) -> str:
+    """Return the names of columns for a message, parted by commas."""
+    found = [short_cell(name) for name in names]
+    return ", ".join(found[:most]) + (", ..." if len(found) > most else "")
+
+
+def nearest_column(name: str, known: Iterable[Any]) -> str:
+    """Return ' Did you mean ...?' for the closest column whose name may be shown, or an empty string."""
+    return nearest(name, [text for text in map(str, known) if short_cell(text) == text])
+
+
+def _of_several_words(text: str, known: Iterable[str] = ()) -> bool:
+    # Chinese and Japanese part no words: a handful of signs is a name, more are a sentence.
+    several = len(text.split()) > 2 or len(_CJK_SIGN.findall(text)) > 6
+    return several and not mistyped(text, known)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mhclf.cjk import CJK
-from mhclf.data.cells import as_list, plain_cell
+from mhclf.data.cells import as_list, plain_cell, short_cell
 
 MOST_LABELS = 50
 LONGEST_LABEL = 60
@@ -90,7 +90,7 @@ class ColumnProfile:
             return "is empty in every row"
         if count == 1:
             (value,) = self.counts
-            shown = f" ('{value}')" if len(value) <= 24 else ""
+            shown = f" ('{value}')" if short_cell(value) == value else ""
             return f"holds one value only{shown}; a classifier needs two or more"
         if self.numeric and (not self.whole or count > MOST_LABELS):
             return f"holds measured numbers ({count} different ones), not classes; cut them into classes first"

@@ -1,5 +1,6 @@
 """What a data file without a YAML holds: its columns, its labels, its splits, guessed from names and contents."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -9,11 +10,12 @@ import pandas as pd
 from mhclf.config.columns import ColumnsConfig, GivenColumns
 from mhclf.config.dataset import DatasetConfig, SplitsConfig, Task
 from mhclf.config.source import Fault, SourceConfig, table_name
-from mhclf.data.cells import short_cell
+from mhclf.data.cells import nearest_column, quoted_cell, short_label, shown_columns
 from mhclf.data.column_profile import MOST_LABELS, ColumnProfile, profile
 from mhclf.data.large.lenient import TEXT_COLUMNS
+from mhclf.data.readers.tables import refuse_other_sign
+from mhclf.data.split_names import splits_of
 from mhclf.errors import ConfigError, DataError
-from mhclf.registry import nearest
 
 _TEXT = (*TEXT_COLUMNS, "posts", "texts", "post_text", "clean_text", "text_clean", "document", "statement", "tweets")
 _LABEL = ("label", "labels", "gold_label", "gold", "class", "target", "y", "label_name", "label_id")
@@ -29,7 +31,6 @@ _OTHER = (
     "created_utc", "age", "gender", "sex", "annotator", "annotators", "rater", "confidence", "explanation",
     "rationale", "reason", "title", "url", "link", "score", "fold",
 )  # fmt: skip
-_SPLIT_NAMES = frozenset({"train", "validation", "test", "val", "valid", "dev"})
 _FEW = 20
 """Values of a column that may be taken for labels by its content alone."""
 
@@ -86,8 +87,8 @@ def guess_dataset(frame: pd.DataFrame, path: str, given: GivenColumns | None = N
     if "split" not in beside:
         reasons.append("splits: 20 % of the rows become the test part and 10 % of the rest validation, by a fixed seed")
     used = {text, *beside.values(), *([label] if isinstance(label, str) else label)}
-    if unused := [short_cell(name) for name in columns if name not in used]:
-        reasons.append(f"not used: {', '.join(unused[:12])}{', ...' if len(unused) > 12 else ''}")
+    if unused := [name for name in columns if name not in used]:
+        reasons.append(f"not used: {shown_columns(unused, 12)}")
     config = DatasetConfig(
         name=table_name(path),
         task=task,
@@ -109,18 +110,18 @@ class _Where:
     names: tuple[str, ...]
 
     def error(self, message: str, option: str) -> DataError:
-        shown = ", ".join(short_cell(name) for name in self.names[:20]) + (", ..." if len(self.names) > 20 else "")
         return DataError(
-            f"{self.path}: {message} Columns there: {shown}. Say --columns.{option} NAME, or describe the file in a "
-            "YAML of ten lines (datasets_cfg/_template.yaml shows them) and give that as --data."
+            f"{self.path}: {message} Columns there: {shown_columns(self.names)}. Say --columns.{option} NAME, or "
+            "describe the file in a YAML of ten lines (datasets_cfg/_template.yaml shows them) and give that as --data."
         )
 
     def check(self, option: str, wanted: str | None) -> None:
         if wanted is not None and wanted not in self.names:
-            shown = ", ".join(short_cell(name) for name in self.names[:20])
+            shown = shown_columns(self.names)
+            hint = " Has the file a header line?" if any(quoted_cell(name)[0] != "'" for name in self.names) else ""
             raise ConfigError(
                 f"columns: {option}: {self.path} has no column '{wanted}' (or has it twice)."
-                f"{nearest(wanted, self.names)} Columns there: {shown}."
+                f"{nearest_column(wanted, self.names)} Columns there: {shown}.{hint}"
             )
 
 
@@ -138,19 +139,14 @@ def _refuse_missing_header(columns: Mapping[str, ColumnProfile], where: _Where, 
             "such as text,label."
         )
     if len(columns) == 1:
-        (only,) = columns
-        if any(sign in only for sign in ";\t|"):
-            raise DataError(
-                f"{where.path}: has one column; its cells seem to be parted by another sign than its ending says. "
-                "A .csv has commas, a .tsv has tabs."
-            )
+        refuse_other_sign(next(iter(columns)), "\t" if ".tsv" in where.path.lower() else ",", where.path)
 
 
 def _text_column(columns: Mapping[str, ColumnProfile], given: GivenColumns, where: _Where, reasons: list[str]) -> str:
     if given.text is not None:
         if not columns[given.text].texts:
-            raise where.error(f"the column '{short_cell(given.text)}' holds no text in every filled row.", "text")
-        reasons.append(f"text: column '{short_cell(given.text)}' (given)")
+            raise where.error(f"the column {quoted_cell(given.text)} holds no text in every filled row.", "text")
+        reasons.append(f"text: column {quoted_cell(given.text)} (given)")
         return given.text
     free = [name for name in columns if name not in {given.id, given.group, *given.label}]
     named = [name for name in free if _plain(name) in _TEXT and columns[name].texts and not columns[name].numeric]
@@ -159,7 +155,7 @@ def _text_column(columns: Mapping[str, ColumnProfile], given: GivenColumns, wher
     for found, why in ((first, "by its name"), (named, "by its name"), (prose, "the only one with texts")):
         if len(found) == 1:
             words = columns[found[0]].words
-            reasons.append(f"text: column '{short_cell(found[0])}' ({why}; {words:.0f} words a cell on average)")
+            reasons.append(f"text: column {quoted_cell(found[0])} ({why}; {words:.0f} words a cell on average)")
             return found[0]
         if len(found) > 1:
             raise where.error(f"which column holds the posts? {_quoted(found)} could.", "text")
@@ -174,16 +170,20 @@ def _beside(columns: Mapping[str, ColumnProfile], text: str, given: GivenColumns
     def take(key: str, name: str, why: str) -> None:
         found[key] = name
         taken.add(name)
-        reasons.append(f"{key}: column '{short_cell(name)}' ({why})")
+        reasons.append(f"{key}: column {quoted_cell(name)} ({why})")
 
     for column in columns.values():
         name = _plain(column.name)
         if column.name in taken or name not in _SPLIT:
             continue
-        if set(column.counts) <= _SPLIT_NAMES and "train" in column.counts and column.filled == column.rows:
+        fault = _split_fault(column)
+        if not fault:
             take("split", column.name, f"it names {', '.join(sorted(column.counts))}")
             break
-        reasons.append(f"note: '{short_cell(column.name)}' does not name train, validation and test; it is not used")
+        reasons.append(
+            f"note: {quoted_cell(column.name)} {fault}, so it is not used, and where it names official parts, other "
+            "parts are drawn. Rename its values to train, validation, test to keep them"
+        )
     if given.group is not None:
         take("group", given.group, "given; equal values stay in one split")
     if given.id is not None:
@@ -202,6 +202,16 @@ def _beside(columns: Mapping[str, ColumnProfile], text: str, given: GivenColumns
     return found
 
 
+def _split_fault(column: ColumnProfile) -> str:
+    """Return why a column names no splits, as the end of a sentence; '' where it does."""
+    splits = splits_of(column.counts)
+    if column.filled < column.rows:
+        return f"is empty in {column.rows - column.filled} rows"
+    if unknown := [value for value in column.counts if value not in splits]:
+        return f"holds {_listed([_label(value, column.counts) for value in unknown[:3]])}"
+    return "" if "train" in splits.values() else "names no train part"
+
+
 def _labels(
     columns: Mapping[str, ColumnProfile], taken: set[str], given: GivenColumns, where: _Where, reasons: list[str]
 ) -> tuple[Task, str | tuple[str, ...], tuple[str, ...]]:
@@ -209,7 +219,7 @@ def _labels(
     if len(given.label) > 1:
         for name in given.label:
             if not columns[name].binary:
-                raise where.error(f"the column '{short_cell(name)}' holds more than 0 and 1, or only one.", "label")
+                raise where.error(f"the column {quoted_cell(name)} holds more than 0 and 1, or only one.", "label")
         reasons.append(f"label: the 0/1 columns {_quoted(given.label)} (given): several labels a post")
         return "multilabel", given.label, given.label
     if given.label:
@@ -232,7 +242,15 @@ def _labels(
         return _one_label(fit[0], "the only one with a few values that recur", where, reasons)
     if fit:
         raise where.error(f"which column holds the labels? {_quoted([c.name for c in fit])} could.", "label")
-    faults = [f"'{short_cell(c.name)}' {c.label_fault()}" for c in free if c.label_fault()][:3]
+    others = [c for c in free if c not in unnamed and _can_be_label(c) and len(c.counts or c.items) <= _FEW]
+    if others:
+        raise where.error(
+            f"which column holds the labels? None has a usual name. {_quoted([c.name for c in others])}: a few values "
+            "recur, but by its name it is something else; if it holds the labels, add "
+            f"--columns.label {shlex.quote(others[0].name)}.",
+            "label",
+        )
+    faults = [f"{quoted_cell(c.name)} {c.label_fault()}" for c in free if c.label_fault()][:3]
     why = f" {'; '.join(faults)}." if faults else ""
     raise where.error(
         f"which column holds the labels? None has a usual name, or a few values that recur.{why}", "label"
@@ -252,22 +270,24 @@ def _several(column: ColumnProfile) -> bool:
 
 
 def _one_label(column: ColumnProfile, why: str, where: _Where, reasons: list[str]) -> tuple[Task, str, tuple[str, ...]]:
-    shown = short_cell(column.name)
+    shown = quoted_cell(column.name)
     if _several(column):
         labels = _ordered(column.items)
         reasons.append(
-            f"label: column '{shown}' ({why}), lists of {len(labels)} labels: {_numbered(labels, column.items)}"
+            f"label: column {shown} ({why}), lists of {len(labels)} labels: {_numbered(labels, column.items)}"
         )
         return "multilabel", column.name, labels
     if fault := column.label_fault():
-        raise where.error(f"the column '{shown}' {fault}.", "label")
+        raise where.error(f"the column {shown} {fault}.", "label")
     labels = _ordered(column.counts)
-    reasons.append(f"label: column '{shown}' ({why}), {len(labels)} labels: {_numbered(labels, column.counts)}")
+    reasons.append(f"label: column {shown} ({why}), {len(labels)} labels: {_numbered(labels, column.counts)}")
     if rare := [label for label in labels if column.counts[label] < 10]:
-        reasons.append(f"note: fewer than 10 rows of {_quoted(rare)}; numbers on them will say little")
+        few = _listed([_label(one, column.counts) for one in rare])
+        reasons.append(f"note: fewer than 10 rows of {few}; numbers on them will say little")
     alike = [a for a in labels if any(a != b and a.casefold() == b.casefold() for b in labels)]
     if alike:
-        reasons.append(f"note: {_quoted(alike)} differ in capitals only and are different labels")
+        shown = _listed([_label(one, column.counts) for one in alike])
+        reasons.append(f"note: {shown} differ in capitals only and are different labels")
     if column.whole and len(labels) > 2:
         reasons.append("note: if these numbers are levels from low to high, write 'task: ordinal' into the YAML")
     return "multiclass", column.name, labels
@@ -310,10 +330,17 @@ def _ordered(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def _numbered(labels: Sequence[str], counts: Mapping[str, int]) -> str:
-    shown = ", ".join(f"'{short_cell(label)}' {counts[label]}" for label in labels[:10])
-    return shown + (", ..." if len(labels) > 10 else "")
+    return _listed([f"{_label(label, counts)} {counts[label]}" for label in labels])
+
+
+def _label(label: str, counts: Mapping[str, int]) -> str:
+    """Return a label in quotes; of several words, one that stands in a single row may be a post."""
+    return quoted_cell(label) if counts[label] < 2 else f"'{short_label(label)}'"
 
 
 def _quoted(names: Sequence[str]) -> str:
-    shown = [f"'{short_cell(name)}'" for name in names[:10]]
-    return ", ".join(shown) + (", ..." if len(names) > 10 else "")
+    return _listed([quoted_cell(name) for name in names])
+
+
+def _listed(shown: Sequence[str]) -> str:
+    return ", ".join(shown[:10]) + (", ..." if len(shown) > 10 else "")

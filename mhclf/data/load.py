@@ -11,12 +11,12 @@ from mhclf.data.answers import label_of_answer, published_label
 from mhclf.data.cells import (
     plain_cell,
     post_hash,
+    quoted_cell,
     read_confidence,
     read_identifiers,
     read_options,
     read_targets,
     read_texts,
-    short_cell,
 )
 from mhclf.data.locate import LocatedDataset, find_dataset
 from mhclf.data.rationales import read_rationales
@@ -98,7 +98,7 @@ def _with_sidecars(table: PostTable, located: LocatedDataset) -> PostTable:
         for row, split in enumerate(splits, start=1):
             if split not in (*SPLITS, "-"):
                 raise DataError(
-                    f"{folder / columns.split_file}, row {row}: '{short_cell(split)}' is no split. "
+                    f"{folder / columns.split_file}, row {row}: {quoted_cell(split)} is no split. "
                     f"Known: {', '.join(SPLITS)}, - (left out)."
                 )
         keep = np.array(splits) != "-"

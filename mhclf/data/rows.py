@@ -1,7 +1,7 @@
 """All files of a data set as one frame of raw cells: joined, with splits and context, minus what is left out."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,20 +9,25 @@ import pandas as pd
 
 from mhclf.config.columns import ColumnsConfig, TurnsConfig
 from mhclf.config.source import FileConfig
-from mhclf.data.cells import plain_cell, row_faults, short_cell, texts_or_nothing
+from mhclf.data.cells import (
+    nearest_column,
+    plain_cell,
+    quoted_cell,
+    row_faults,
+    short_cell,
+    shown_columns,
+    texts_or_nothing,
+)
 from mhclf.data.hub_source import read_hub
 from mhclf.data.locate import LocatedDataset, find_file
 from mhclf.data.readers import read_table
 from mhclf.data.readers.eraser import read_eraser
 from mhclf.data.readers.imhi import parse_imhi
-from mhclf.data.table import SPLITS
+from mhclf.data.split_names import splits_of
 from mhclf.errors import DataError
-from mhclf.registry import nearest
 
 SPLIT, CONTEXT, POST_ID = "__split__", "__context__", "post_id"
 """Columns that reading adds; `post_id`, a hash of the post, where `columns: group` names it and no file has it."""
-
-_SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,7 @@ def rename_columns(frame: pd.DataFrame, names: dict[str, str], path: Path) -> pd
     """Rename columns; an unknown old name, or a new one that is taken, is an error."""
     for old, new in names.items():
         if old not in frame.columns:
-            known = [str(column) for column in frame.columns]
-            raise DataError(f"{path}: no column '{old}', which 'rename' names.{nearest(old, known)}")
+            raise DataError(f"{path}: no column '{old}', which 'rename' names.{nearest_column(old, frame.columns)}")
         if new in frame.columns and new not in names:
             raise DataError(f"{path}: 'rename' turns '{old}' into '{new}', but such a column is there already.")
     return frame.rename(columns=names)
@@ -129,12 +133,13 @@ def one_row_a_question(
     """
     for column in questions:
         if column not in frame.columns:
-            raise DataError(f"{path}: no column '{column}', which 'questions' names.{nearest(column, frame.columns)}")
+            meant = nearest_column(column, frame.columns)
+            raise DataError(f"{path}: no column '{column}', which 'questions' names.{meant}")
         values = frame[column].astype(str).str.strip().isin(["0", "1", "0.0", "1.0"])
         if not values.all():
             row = int((~values).to_numpy().argmax())
             raise DataError(
-                f"{path}, row {frame.index[row] + 1}, column '{column}': '{short_cell(frame[column].iloc[row])}' "
+                f"{path}, row {frame.index[row] + 1}, column '{column}': {quoted_cell(frame[column].iloc[row])} "
                 "is neither 0 nor 1. Mend the cell."
             )
     repeated = frame.loc[frame.index.repeat(len(questions))].copy()
@@ -152,13 +157,17 @@ def join_parts(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of all parts, and their names; the index of a part counts the rows of its file from 0."""
     frames, names = [], []
+    known = splits_of(split for split, _, _ in parts)
+    if split_column:
+        unlisted = [frame[split_column] for split, _, frame in parts if not split]
+        known |= splits_of({plain_cell(value) for column in unlisted for value in column})
     for split, where, frame in parts:
         rows = [f"{where}, row {number + 1}" for number in frame.index]
         if split:
-            frame = frame.assign(**{SPLIT: _split_name(split, str(located.path))})
+            frame = frame.assign(**{SPLIT: _split_name(split, known, str(located.path))})
         elif split_column:
             values = [
-                _split_name(plain_cell(value), f"{row}, column '{split_column}'")
+                _split_name(plain_cell(value), known, f"{row}, column '{split_column}'")
                 for value, row in zip(frame[split_column], rows, strict=True)
             ]
             frame = frame.assign(**{SPLIT: values})
@@ -167,11 +176,12 @@ def join_parts(
     return pd.concat(frames, ignore_index=True), names
 
 
-def _split_name(name: str, where: str) -> str:
-    split = _SPLIT_NAMES.get(name, name)
-    if split not in SPLITS:
-        raise DataError(f"{where}: '{short_cell(name)}' is no split. Known: train, validation, test.")
-    return split
+def _split_name(name: str, known: Mapping[str, str], where: str) -> str:
+    if name not in known:
+        both = name.strip().casefold() == "eval"
+        hint = " Another name of the validation part stands beside it: rename it to test or validation." if both else ""
+        raise DataError(f"{where}: {quoted_cell(name)} is no split. Known: train, validation, test.{hint}")
+    return known[name]
 
 
 def check_columns(located: LocatedDataset, parts: Sequence[tuple[str, str, pd.DataFrame]], added: bool = False) -> None:
@@ -210,12 +220,14 @@ def _require(wanted: Sequence[tuple[str, str | None]], known: list[str], where: 
     for key, column in wanted:
         if column not in known:
             # A file without a header line has posts in its place.
-            names = [short_cell(name) for name in known[:12]]
-            shown = ", ".join(names) + (", ..." if len(known) > 12 else "")
-            meant = nearest(str(column), [name for name in known if len(name) <= 24])
-            hint = " Has the file a header line?" if any(len(name) > 60 for name in known) else ""
+            shown, meant = shown_columns(known, 12), nearest_column(str(column), known)
+            hidden = any(len(name) > 60 or short_cell(name).startswith("a text of ") for name in known)
+            hint = " Has the file a header line?" if hidden else ""
             if len(known) == 1 and any(sign in known[0] for sign in ";\t|"):
-                hint = " Are its cells parted by another sign than the format's?"
+                hint = (
+                    " Are its cells parted by another sign than the format's? Save it with commas as .csv, or with "
+                    "tabs as .tsv."
+                )
             raise DataError(
                 f"{where}: no column '{column}', which {yaml_path} names as {key}.{meant} Columns there: {shown}.{hint}"
             )

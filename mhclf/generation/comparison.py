@@ -54,13 +54,15 @@ class CarriedOut:
     explanations: Measured | Failure | None = None
 
 
-def carry_out(cell: SystemCell, on_progress: Progress | None = None) -> RunOutcome:
+def carry_out(cell: SystemCell, on_progress: Progress | None = None, mask_identifiers: bool = False) -> RunOutcome:
     """Tune, train or prompt what a cell asks for; what is complete is only read, what was stopped goes on.
 
     Parameters
     ----------
     cell : SystemCell
     on_progress : callable, optional
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers in the posts that its pages show.
 
     Raises
     ------
@@ -70,18 +72,20 @@ def carry_out(cell: SystemCell, on_progress: Progress | None = None) -> RunOutco
     if cell.train is not None:
         return run(cell.train)
     if cell.joint is not None:
-        return run_joint(cell.joint, on_progress=on_progress)
+        masked = mask_identifiers or cell.joint.mask_identifiers
+        return run_joint(replace(cell.joint, mask_identifiers=masked), on_progress=on_progress)
     prompt = cell.prompt
     if prompt is None:
         raise ConfigError(f"systems: {cell.name}: neither trains nor prompts a model.")
     if cell.majority:
         table = load_table(prompt.data, data_root=prompt.data_root, mask=prompt.mask)
-        return _outcome(run_prompts(prompt, on_progress=on_progress, backend=MajorityBackend(table)))
+        majority = MajorityBackend(table)
+        return _outcome(run_prompts(prompt, False, on_progress, majority, mask_identifiers))
     if cell.tune is not None:
         prompt = _with_tuned(prompt, cell.tune)
     if cell.labels is not None:
         prompt = replace(prompt, labels=LabelsConfig(by="run", run=str(run(cell.labels).folder)))
-    return _outcome(run_prompts(prompt, on_progress=on_progress))
+    return _outcome(run_prompts(prompt, on_progress=on_progress, mask_identifiers=mask_identifiers))
 
 
 def _with_tuned(prompt: GenerationConfig, config: InstructionConfig) -> GenerationConfig:
@@ -107,6 +111,7 @@ def compare(
     cells: Sequence[SystemCell],
     on_cell: Callable[[int, str], None],
     on_progress: Progress | None = None,
+    mask_identifiers: bool = False,
 ) -> list[CarriedOut]:
     """Carry out every cell; what fails is told and kept, and the rest goes on.
 
@@ -116,10 +121,12 @@ def compare(
     on_cell : callable
         Called with number and state after each cell.
     on_progress : callable, optional
+    mask_identifiers : bool
+        As in `carry_out`.
     """
     done = []
     for number, cell in enumerate(cells, start=1):
-        end = attempt(carry_out, cell, on_progress)
+        end = attempt(carry_out, cell, on_progress, mask_identifiers)
         state = f"failed: {end}" if isinstance(end, Failure) else "was complete" if end.was_complete else "done"
         on_cell(number, f"{cell.data}, {cell.name}: {state}")
         done.append(CarriedOut(cell, end))
@@ -133,6 +140,7 @@ def measure(
     on_cell: Callable[[int, str], None],
     attribute: Callable[[Path, Path], Attributed] | None = None,
     classifier: str = "",
+    mask_identifiers: bool = False,
 ) -> list[CarriedOut]:
     """Measure the explanations of all systems that give any.
 
@@ -149,6 +157,8 @@ def measure(
     classifier : str
         The system that is meant where a language model decided by itself; a classifier whose labels are explained, and
         one with an explanation head, are attributed themselves.
+    mask_identifiers : bool
+        As in `measure_run`, which writes the pages last.
     """
     measured = []
     for number, item in enumerate(done, start=1):
@@ -163,7 +173,7 @@ def measure(
             if isinstance(attributed, Failure):
                 state += f", not held against attributions: {attributed}"
                 attributed = None
-        found = attempt(measure_run, item.end.folder, encoder, attributions=attributed, data_root=data_root)
+        found = attempt(measure_run, item.end.folder, encoder, "", attributed, data_root, mask_identifiers)
         if isinstance(found, Failure):
             state = f"explanations not measured: {found}"
         on_cell(number, f"{item.cell.data}, {item.cell.name}: {state}")

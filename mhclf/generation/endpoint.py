@@ -139,9 +139,15 @@ class EndpointBackend:
         address = f"{self.config.url.rstrip('/')}/{'chat/completions' if chat else 'completions'}"
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            # Requests has no limit for a whole answer: a server that drips bytes would hold it for ever.
+            # Requests has no limit for a whole answer: a server that drips bytes would hold it for ever. And it would
+            # follow a server to another one, with the posts.
             with requests.post(
-                address, json=content, headers=headers, timeout=self.config.timeout, stream=True
+                address,
+                json=content,
+                headers=headers,
+                timeout=self.config.timeout,
+                stream=True,
+                allow_redirects=False,
             ) as reply:
                 body = _whole(reply, self.config.timeout)
         except requests.exceptions.InvalidURL as error:
@@ -150,6 +156,11 @@ class EndpointBackend:
             raise _Again(f"{type(error).__name__}") from error
         if reply.status_code in _RETRIED or reply.status_code >= 500:
             raise _Again(f"status {reply.status_code}", _retry_after(reply))
+        if 300 <= reply.status_code < 400:
+            raise RunError(
+                f"{address}: sends elsewhere (status {reply.status_code}), which is not followed: the posts would go "
+                "to an address that you did not give. If you trust it, give it as --endpoint.url."
+            )
         if reply.status_code >= 400:
             raise RunError(
                 f"{address}: refused the request (status {reply.status_code}). Check --endpoint.url, --endpoint.model "

@@ -29,7 +29,7 @@ from mhclf.generation.explanation_head import ExplanationHead
 from mhclf.generation.joint_data import ExplanationPrompts, Explanations, JointData, question_of
 from mhclf.generation.joint_plan import HEAD, JointPlan
 from mhclf.generation.keeping_out import sets_kept_out
-from mhclf.generation.page import write_generations
+from mhclf.generation.page import redraw_masked, write_generations
 from mhclf.results.files import write_text
 from mhclf.training.checkpoints import load_checkpoint
 from mhclf.training.environment import resolve_precision
@@ -38,6 +38,7 @@ from mhclf.training.folder import RunFolder
 from mhclf.training.loaders import PostData
 from mhclf.training.plan import ClassificationPlan
 from mhclf.training.predict import NetworkPredictions, predict_network
+from mhclf.training.prepared import prepare_data
 from mhclf.training.run import RunOutcome, run
 from mhclf.training.saved import Run, load_run
 
@@ -115,6 +116,7 @@ class JointExtension:
 
     def __init__(self, config: JointConfig, on_progress: Progress | None = None) -> None:
         self.config: ExplanationConfig = config.explanation
+        self.mask_identifiers = config.mask_identifiers
         self.on_progress = on_progress
         self.dtype: Literal["bfloat16", "float32"] = (
             "bfloat16" if resolve_precision(config.trainer) == "bf16" else "float32"
@@ -165,7 +167,7 @@ class JointExtension:
         explainer = load_explainer(folder.path / EXPLAINER, self.config.decoder)
         written = self._write(explainer, part, found, folder.path / "generations.part.jsonl")
         write_text(folder.path / "generations.jsonl", generation_lines(_answers(explainer, part, found, written)))
-        write_generations(folder.path, part)
+        write_generations(folder.path, part, mask_identifiers=self.mask_identifiers)
         (folder.path / "generations.part.jsonl").unlink(missing_ok=True)
 
     def _prompts(self, decoder: Decoder, table: PostTable) -> ExplanationPrompts:
@@ -229,7 +231,11 @@ def run_joint(config: JointConfig, overwrite: bool = False, on_progress: Progres
         Expected failures, each with the message for the user.
     """
     config = _without_experts(config)
-    return run(config, overwrite, JointExtension(config, on_progress))
+    outcome = run(config, overwrite, JointExtension(config, on_progress))
+    if outcome.was_complete and config.mask_identifiers:
+        # As for its report: a later start of the same run writes the page so.
+        redraw_masked(outcome.folder, prepare_data(config).table.part("test" if config.test else "validation"))
+    return outcome
 
 
 def load_joint(folder: str | Path, decoder: str = "") -> JointModel:

@@ -12,6 +12,7 @@ from mhclf.config.joint import read_run_config
 from mhclf.config.structure import from_mapping, read_yaml
 from mhclf.data.audit import leaks_of
 from mhclf.data.load import load_table
+from mhclf.data.shown import mask_shown
 from mhclf.data.spans import marked_words
 from mhclf.data.spans import words as split_words
 from mhclf.data.subsets import limit_rows
@@ -51,6 +52,7 @@ def measure_run(
     likelihood: str = "",
     attributions: Attributed | None = None,
     data_root: str | None = None,
+    mask_identifiers: bool = False,
 ) -> Measured:
     """Measure the explanations of a prompting or a joint run.
 
@@ -68,6 +70,9 @@ def measure_run(
     attributions : Attributed, optional
         What a classifier looked at: whether the text cites it. From `read_attributed`, or `explain.generated`.
     data_root : str, optional
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers in the posts that the pages show; also where the
+        settings of a joint run say so.
 
     Raises
     ------
@@ -114,10 +119,12 @@ def measure_run(
     write_text(folder / "explanations.jsonl", "".join(lines))
     write_text(folder / "explanation_notes.json", json.dumps(notes, indent=1, ensure_ascii=False) + "\n")
     measured = Measured(folder, tuple(measures), tuple(notes))
-    write_generations(folder, part, [explanation_table(measured)])
+    masked = mask_identifiers or bool(read_yaml(folder / "config.yaml").get("mask_identifiers"))
+    write_generations(folder, part, [explanation_table(measured)], masked)
     if (folder / "report.html").is_file():
         # The report of a joint run shows these numbers, too.
-        write_report(folder, dict(zip(table.frame["id"], table.texts, strict=True)))
+        texts = map(mask_shown, table.texts) if masked else table.texts
+        write_report(folder, dict(zip(table.frame["id"], texts, strict=True)))
     return measured
 
 

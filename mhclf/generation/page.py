@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
+from mhclf.data.shown import mask_pieces, mask_shown
 from mhclf.data.spans import Span
 from mhclf.data.table import PostTable
 from mhclf.evaluation.grounding import is_found, quotes
@@ -12,6 +14,7 @@ from mhclf.evaluation.text_tokens import tokenize
 from mhclf.generation.citations import cited_spans
 from mhclf.generation.generated_rows import GeneratedRow, decision_words, gold_words, read_generated
 from mhclf.generation.safety_flags import safety_flags
+from mhclf.results.explained import measures_table
 from mhclf.results.files import write_text
 from mhclf.results.pages import render_page
 from mhclf.results.tables import UNDEFINED, Column, Table
@@ -74,7 +77,9 @@ class GenerationCard:
         return " ".join(name for name, holds in marks.items() if holds)
 
 
-def write_generations(folder: Path, part: PostTable, tables: Sequence[Table] = ()) -> Path:
+def write_generations(
+    folder: Path, part: PostTable, tables: Sequence[Table] = (), mask_identifiers: bool = False
+) -> Path:
     """Write the page of a run folder from its `generations.jsonl`; it loads nothing, texts are hidden until asked for.
 
     Parameters
@@ -85,6 +90,8 @@ def write_generations(folder: Path, part: PostTable, tables: Sequence[Table] = (
         The rows that it is about.
     tables : sequence of Table
         Shown above the rows, behind the counts.
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers in posts, explanations and references.
 
     Raises
     ------
@@ -94,6 +101,9 @@ def write_generations(folder: Path, part: PostTable, tables: Sequence[Table] = (
     rows = read_generated(folder, part)
     posts = part.texts_with_options
     cards = [card_of(row, part, posts[row.row]) for row in rows]
+    if mask_identifiers:
+        # Masked at the end: what is quoted, cited and flagged is that of the text that the model read.
+        cards = [_masked(card) for card in cards]
     page = render_page(
         "generations.html.j2",
         folders=[TEMPLATES],
@@ -108,6 +118,12 @@ def write_generations(folder: Path, part: PostTable, tables: Sequence[Table] = (
         parsers=sorted({name for card in cards for name in card.parsers}),
     )
     return write_text(folder / NAME, page)
+
+
+def redraw_masked(folder: Path, part: PostTable) -> Path:
+    """Write the page of a run folder again, without what identifies a person, with the measures that it holds."""
+    measures = measures_table(folder)
+    return write_generations(folder, part, [measures] if measures else [], mask_identifiers=True)
 
 
 def card_of(row: GeneratedRow, part: PostTable, post: str) -> GenerationCard:
@@ -131,6 +147,23 @@ def card_of(row: GeneratedRow, part: PostTable, post: str) -> GenerationCard:
         kinds[FOUND],
         kinds[INVENTED],
     )
+
+
+def _masked(card: GenerationCard) -> GenerationCard:
+    """Return a card without what identifies a person; its marks stay where they are."""
+    return replace(
+        card,
+        post=_masked_pieces(card.post),
+        explanation=_masked_pieces(card.explanation),
+        reference=mask_shown(card.reference),
+    )
+
+
+def _masked_pieces(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    ends = list(accumulate(len(piece.text) for piece in pieces))
+    spans = list(zip([0, *ends], ends, strict=False))
+    shown = mask_pieces("".join(piece.text for piece in pieces), spans)
+    return tuple(Piece(text, piece.kind) for text, piece in zip(shown, pieces, strict=True) if text)
 
 
 def explanation_pieces(explanation: str, post: str) -> tuple[Piece, ...]:

@@ -21,7 +21,7 @@ from mhclf.generation.backends import load_backend, local_precision
 from mhclf.generation.cache import AnswerCache
 from mhclf.generation.interview import apply_fits, fit_answers, prepare_interview
 from mhclf.generation.label_fit import label_fit_file, read_label_fit
-from mhclf.generation.page import write_generations
+from mhclf.generation.page import redraw_masked, write_generations
 from mhclf.generation.prompting import check_language, with_overrides
 from mhclf.generation.requests import Backend
 from mhclf.generation.strategy import Strategy, read_strategy
@@ -50,6 +50,7 @@ def run_prompts(
     overwrite: bool = False,
     on_progress: Progress | None = None,
     backend: Backend | None = None,
+    mask_identifiers: bool = False,
 ) -> GenerationOutcome:
     """Ask a model about the rows of a data set; a stopped run goes on, a complete one is returned.
 
@@ -61,6 +62,9 @@ def run_prompts(
     on_progress : callable, optional
     backend : Backend, optional
         In place of the configured one.
+    mask_identifiers : bool
+        Replace e-mail and web addresses, user names and phone numbers in what `generations.html` shows. A later start
+        of the same run writes its page so.
 
     Returns
     -------
@@ -93,6 +97,8 @@ def run_prompts(
     folder = _folder(config, table.config, strategy, backend, manifest["hashes"])
     with folder.locked():
         if folder.complete and not overwrite:
+            if config.explain and mask_identifiers:
+                redraw_masked(folder.path, table.part(config.split))
             return GenerationOutcome(folder.path, tuple(_read_records(folder)), was_complete=True)
         start = time.perf_counter()
         write_text(folder.path / "config.yaml", write_yaml(to_mapping(config)))
@@ -121,7 +127,7 @@ def run_prompts(
         prediction_frame(answers).to_parquet(folder.path / "predictions.parquet", index=False)
         write_text(folder.path / "generations.jsonl", generation_lines(answers))
         if config.explain:
-            write_generations(folder.path, answers.part)
+            write_generations(folder.path, answers.part, mask_identifiers=mask_identifiers)
         identity = {
             "run": folder.path.name,
             "dataset": table.config.name,

@@ -24,6 +24,7 @@ def ask_suite(
     records_file: Path,
     on_cell: Callable[[int, str], None],
     on_progress: Progress | None = None,
+    mask_identifiers: bool = False,
 ) -> list[str]:
     """Carry out every cell, write the records after each, and return what failed.
 
@@ -35,12 +36,14 @@ def ask_suite(
     on_cell : callable
         Called with number and state after each cell.
     on_progress : callable, optional
+    mask_identifiers : bool
+        As in `run_prompts`.
     """
     found: list[ResultRecord] = []
     failed = []
     for number, (row, config) in enumerate(cells, start=1):
         name = f"{config.data}, {row}"
-        end = attempt(run_prompts, config, on_progress=on_progress)
+        end = attempt(run_prompts, config, on_progress=on_progress, mask_identifiers=mask_identifiers)
         if isinstance(end, Failure):
             failed.append(f"{name}: {end}")
             on_cell(number, f"{name}: failed: {end}")

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def read_run(folder: str | os.PathLike[str]) -> RunFiles:
     Raises
     ------
     RunError
-        When the folder, `config.yaml` or `data_manifest.json` is missing.
+        When the folder, `config.yaml` or `data_manifest.json` is missing, or a table holds words for numbers.
     DataError
         When a file cannot be parsed or has the wrong form; the message names it.
     """
@@ -181,6 +181,10 @@ def read_run(folder: str | os.PathLike[str]) -> RunFiles:
         layers = LayerFindings.from_mapping(_mapping(layers_path)) if layers_path.is_file() else None
     except DataError as error:
         raise DataError(f"{layers_path}: {error}") from error
+    log_path, map_path = folder / "training_log.csv", folder / "representation.parquet"
+    log = _frame(log_path, ("kind", "epoch", "step"))
+    curves = [] if log is None else [str(name) for name in log.columns if name != "kind"]
+    points = _frame(map_path, ("id", "gold", "correct", "x", "y"))
     records_path, predictions_path = folder / "results.jsonl", folder / "predictions.parquet"
     records = read_records(records_path) if records_path.is_file() else ()
     rows = _frame(predictions_path, ("id", "split"))
@@ -194,9 +198,9 @@ def read_run(folder: str | os.PathLike[str]) -> RunFiles:
         records=records,
         split=split,
         predictions=None if rows is None else _predictions(rows, manifest, split, predictions_path),
-        training_log=_frame(folder / "training_log.csv", ("kind", "epoch", "step")),
+        training_log=_checked(log, log_path, curves, ["kind"]),
         layers=layers,
-        representation=_frame(folder / "representation.parquet", ("id", "gold", "correct", "x", "y")),
+        representation=_checked(points, map_path, ("correct", "x", "y"), ("id", "gold")),
         representation_method=_mapping(folder / "representation.json"),
         pairs=read_pairs(folder / "class_pairs.json"),
         robustness=read_robustness(folder / "robustness" / "robustness.json"),
@@ -253,6 +257,28 @@ def _frame(path: Path, columns: tuple[str, ...]) -> pd.DataFrame | None:
     if missing:
         raise DataError(f"{path}: the columns {', '.join(map(repr, missing))} are missing.")
     return frame if len(frame) else None
+
+
+def _checked(
+    frame: pd.DataFrame | None, path: Path, numbers: Sequence[str], words: Sequence[str]
+) -> pd.DataFrame | None:
+    """Return a table whose columns hold numbers (or true and false) and text, as the run wrote them.
+
+    Raises
+    ------
+    RunError
+        When a column holds something else.
+    """
+    if frame is None:
+        return None
+    wrong = [name for name in numbers if not pd.api.types.is_numeric_dtype(frame[name])]
+    wrong += [name for name in words if not all(isinstance(cell, str) for cell in frame[name])]
+    if wrong:
+        raise RunError(
+            f"{path}: the columns {', '.join(map(repr, wrong))} hold other values than the run wrote. Run it again "
+            "with --overwrite."
+        )
+    return frame
 
 
 def _predictions(frame: pd.DataFrame, manifest: Manifest, split: str, path: Path) -> Predictions | None:

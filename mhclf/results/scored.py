@@ -1,4 +1,8 @@
-"""Scored rows as bytes of csv, jsonl or parquet: appended piece by piece, whole at the end."""
+"""Scored rows as bytes of csv, jsonl or parquet: appended piece by piece, whole at the end.
+
+What a spreadsheet would take for a formula has an apostrophe before it in csv: names of columns, ids, kept cells and
+labels, so that such an id is no longer the one of the input. Parquet and jsonl hold what was given.
+"""
 
 import csv
 import io
@@ -16,6 +20,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from mhclf.errors import ConfigError
+from mhclf.results.escape import guard_formula
 
 _ROWS_OF_GROUP = 65_536
 """Rows of a row group in parquet."""
@@ -107,7 +112,8 @@ def _as_text(cell: Any) -> str:
 
 def _csv_line(values: list[Any]) -> str:
     stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerow(values)
+    guarded = [guard_formula(value) if isinstance(value, str) else value for value in values]
+    csv.writer(stream, lineterminator="\n").writerow(guarded)
     return stream.getvalue()
 
 

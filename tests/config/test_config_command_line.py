@@ -259,3 +259,27 @@ def test_an_unexpected_error_shows_its_traceback_without_values(monkeypatch, cap
 def test_lists_are_words_parted_by_commas(parse, given):
     assert parse(*given, "--seed", "3").config.audit.against == ("irf", "multiwd")
     assert parse("--audit.against", "irf").config.audit.against == ("irf",)
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        (["--mask-identifiers"], True),
+        (["--mask-identifiers", "--seed", "3"], True),
+        (["--mask_identifiers", "true"], True),
+        (["--mask-identifiers=false"], False),
+        (["--mask_identifiers", "false", "--seed", "3"], False),
+        ([], False),
+    ],
+)
+def test_an_option_that_is_true_or_false_may_stand_alone(parse, tmp_path, given, masked):
+    assert parse(*given).config.mask_identifiers is masked
+    (tmp_path / "masked.yaml").write_text("mask_identifiers: true\n")
+    file = parse("--config", str(tmp_path / "masked.yaml"), *given).config
+    assert file.mask_identifiers is (masked or not given)
+
+
+def test_a_nested_option_may_stand_alone_and_one_with_a_value_may_not(parse):
+    assert parse("--trainer.average", "--seed", "3").config.trainer.average is True
+    with pytest.raises(ConfigError, match="argument --seed: expected one argument"):
+        parse("--seed")

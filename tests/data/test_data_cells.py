@@ -14,13 +14,16 @@ from mhclf.config.source import SourceConfig
 from mhclf.config.structure import from_mapping
 from mhclf.data.cells import (
     as_list,
+    nearest_column,
     plain_cell,
     post_hash,
+    quoted_cell,
     read_confidence,
     read_targets,
     read_texts,
     row_faults,
     short_cell,
+    shown_columns,
 )
 from mhclf.data.load import load_table
 from mhclf.errors import ConfigError, DataError
@@ -277,7 +280,43 @@ def test_small_helpers():
     ]  # fmt: skip
     assert as_list("a, ,b,") == ["a", "b"] and as_list(np.array([1, 2])) == [1, 2] and as_list(("x",)) == ["x"]
     assert as_list(None) == [] and as_list(4) == [4]
-    assert short_cell("x" * 24) == "x" * 24 and short_cell("x" * 25) == "xxxxxxxxxxxx... (25 characters)"
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("x" * 24, "x" * 24),
+        ("x" * 25, "xxxxxxxxxxxx... (25 characters)"),
+        ("stresed", "stresed"),
+        ("very stressed", "very stressed"),
+        ("kill me now", "a text of 11 characters"),
+        ("  I\nwant to", "a text of 11 characters"),
+        ("\u6211\u4eca\u5929\u5f88\u7d2f\u4e0d\u60f3", "a text of 7 characters"),
+        ("\u81ea\u6740\u672a\u9042", "\u81ea\u6740\u672a\u9042"),
+        (7, "7"),
+    ],
+)
+def test_of_a_cell_of_several_words_only_its_length_is_shown(cell, shown):
+    assert short_cell(cell) == shown
+    assert quoted_cell(cell) == (shown if shown.startswith("a text") else f"'{shown}'")
+
+
+def test_a_slip_in_a_known_label_of_several_words_is_shown():
+    assert quoted_cell("none of thes", ("none of these", "low")) == "'none of thes'"
+    assert quoted_cell("none of my friends", ("none of these", "low")) == "a text of 18 characters"
+    labels = [LabelName("none of these", "none"), LabelName("low", "low")]
+    frame = pd.DataFrame({"label": ["low", "I want to die now"]})
+    with pytest.raises(DataError) as error:
+        read_targets(config(labels), frame, names(2))
+    assert str(error.value) == (
+        "r.csv, row 2, column 'label': a text of 17 characters is no label. The YAML lists none of these, low."
+    )
+
+
+def test_of_columns_only_names_are_shown_and_meant():
+    assert shown_columns(["text", "I want to die now", "b"], 2) == "text, a text of 17 characters, ..."
+    assert nearest_column("text", ["I want text to die", "txt"]) == " Did you mean 'txt'?"
+    assert nearest_column("i want to die", ["I want to die now"]) == ""
 
 
 def test_a_post_hash_shows_nothing_and_forgives_signs_and_case():

@@ -35,8 +35,9 @@ def refused(path, encoding="utf-8", kind=DataError):
 
 def not_text(place, kind):
     return (
-        f"{place}: not {kind} text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' under "
-        "'source: files'."
+        f"{place}: not {kind} text. Save the file as UTF-8 (a spreadsheet: 'CSV UTF-8'; or iconv), or give its "
+        "encoding in a YAML, as in 'source: {files: {path: my.csv, encoding: cp1252}}' (datasets_cfg/_template.yaml "
+        "shows the rest)."
     )
 
 

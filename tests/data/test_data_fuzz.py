@@ -132,13 +132,24 @@ def test_the_undamaged_set_loads(tmp_path):
     assert outcome(lambda: find_dataset(str(tmp_path / "set.yaml"))) == "read"
 
 
-@FUZZ
-@given(content=damaged(YAML))
-def test_damaged_yaml(tmp_path, content):
+def check_damaged_yaml(tmp_path, content):
     (tmp_path / "set.yaml").write_bytes(content)
     (tmp_path / "rows.csv").write_bytes(CSV)
     assert outcome(lambda: find_dataset(str(tmp_path / "set.yaml"))) in {"read", "ConfigError"}
     assert outcome(lambda: load_table(str(tmp_path / "set.yaml"))) in {"read", "ConfigError", "DataError"}
+
+
+@FUZZ
+@given(content=damaged(YAML))
+def test_damaged_yaml(tmp_path, content):
+    check_damaged_yaml(tmp_path, content)
+
+
+@pytest.mark.slow
+@settings(FUZZ, max_examples=1000)
+@given(content=damaged(YAML))
+def test_a_thousand_damaged_yamls(tmp_path, content):
+    check_damaged_yaml(tmp_path, content)
 
 
 @FUZZ

@@ -119,7 +119,41 @@ def test_a_split_column():
     assert found.config.columns.split == "split" and found.config.splits.kind == "given"
     other = guessed({"text": POSTS, "label": YES_NO, "split": ["a", "b"] * 36})
     assert other.config.columns.split is None
-    assert "note: 'split' does not name train, validation and test; it is not used" in other.reasons
+    assert (
+        "note: 'split' holds 'a', 'b', so it is not used, and where it names official parts, other parts are drawn. "
+        "Rename its values to train, validation, test to keep them"
+    ) in other.reasons
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Train", "Test", "VALID"), (" train ", "testing", "Eval"), ("TRAINING", "test", "dev"), ("train", "Test", "val")],
+)
+def test_split_names_in_any_case(names, tmp_path):
+    train, test, validation = names
+    splits = ([train] * 6 + [validation] + [test]) * 9
+    found = guessed({"text": POSTS, "label": YES_NO, "Split": splits})
+    assert found.config.columns.split == "Split" and found.config.splits.kind == "given"
+    pd.DataFrame({"text": POSTS, "label": YES_NO, "split": splits}).to_csv(tmp_path / "my.csv", index=False)
+    (tmp_path / "my.yaml").write_text(dataset_yaml(find_dataset(str(tmp_path / "my.csv")).config))
+    for path in ("my.csv", "my.yaml"):
+        table = load_table(str(tmp_path / path))
+        assert table.frame["split"].tolist() == (["train"] * 6 + ["validation"] + ["test"]) * 9
+
+
+@pytest.mark.parametrize(
+    ("splits", "fault"),
+    [
+        (["train", "dev", "eval"], "holds 'eval'"),
+        (["dev", "test", "dev"], "names no train part"),
+        (["train", "test", ""], "is empty in 24 rows"),
+        (["train", "test", "held out for later"], "holds 'held out for later'"),
+    ],
+)
+def test_a_split_column_that_is_not_understood_is_said(splits, fault):
+    found = guessed({"text": POSTS, "label": YES_NO, "split": splits * 24})
+    assert found.config.columns.split is None and found.config.splits.kind == "ratio"
+    assert any(reason.startswith(f"note: 'split' {fault}, so it is not used") for reason in found.reasons)
 
 
 def test_rows_without_text_or_label_are_left_out_and_said(tmp_path):
@@ -162,6 +196,17 @@ def test_what_is_ambiguous_lists_the_columns_and_the_way_out():
     assert guessed(two, GivenColumns(text="comment")).config.columns.text == "comment"
     assert "which column holds the posts? None" in refused({"a": ["1", "2"] * 36, "b": ["x", "y"] * 36})
     assert "which column holds the labels? None" in refused({"text": POSTS})
+
+
+def test_a_column_that_recurs_but_is_something_else_by_its_name_is_said():
+    columns = {"text": POSTS, "subreddit": YES_NO, "language": ["en"] * 72}
+    assert refused(columns) == (
+        "folder/my posts.csv: which column holds the labels? None has a usual name. 'subreddit': a few values recur, "
+        "but by its name it is something else; if it holds the labels, add --columns.label subreddit. Columns there: "
+        "text, subreddit, language. Say --columns.label NAME, or describe the file in a YAML of ten lines "
+        "(datasets_cfg/_template.yaml shows them) and give that as --data."
+    )
+    assert guessed(columns, GivenColumns(label=("subreddit",))).config.labels == ("no", "yes")
 
 
 def test_given_columns_that_do_not_fit():
@@ -211,7 +256,9 @@ def test_a_changed_file_has_another_data_hash(tmp_path):
         ("", "is empty. Give a file with a header line and rows."),
         ("text,label\n", "has a header but no rows."),
         ("the dog sat by my chair all day,sad\nnothing helps,sad\nit was fine,glad\n", "the first line looks like"),
-        ("text;label\nit was fine;a\nall good;b\n", "its cells seem to be parted by another sign"),
+        ("text;label\nit was fine;a\nall good;b\n", "Save it with commas as .csv, or with tabs as .tsv."),
+        ("text;label\nit was fine, yes;a\nall good, no;b\n", "Save it with commas as .csv, or with tabs as .tsv."),
+        ("text;label\nit, was, fine;a\nall good;b\n", "Save it with commas as .csv, or with tabs as .tsv."),
     ],
 )
 def test_files_that_are_no_table(content, message, tmp_path):
@@ -219,6 +266,21 @@ def test_files_that_are_no_table(content, message, tmp_path):
     with pytest.raises(DataError) as error:
         find_dataset(str(tmp_path / "my.csv"))
     assert message in str(error.value) and "dog" not in str(error.value)
+
+
+def test_posts_in_place_of_names_and_labels_are_not_shown(tmp_path):
+    (tmp_path / "my.csv").write_text("I want to die now,a\nno sleep at all again,a\nit was fine,b\n")
+    with pytest.raises(ConfigError) as error:
+        find_dataset(str(tmp_path / "my.csv"), GivenColumns(text="text"))
+    assert str(error.value) == (
+        f"columns: text: {tmp_path / 'my.csv'} has no column 'text' (or has it twice). Columns there: a text of 17 "
+        "characters, a. Has the file a header line?"
+    )
+    labels = ["none of these", "low risk"] * 35 + ["I want to die", "low risk"]
+    assert (
+        "3 labels: a text of 13 characters 1, 'low risk' 36, 'none of these' 35"
+        in (guessed({"text": POSTS, "label": labels}).reasons[1])
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -171,6 +171,23 @@ def test_the_text_column_is_guessed(tmp_path, known, expected):
     assert choose_columns(tmp_path, known).text == expected
 
 
+@pytest.mark.parametrize("name", ["I want to die now", "help me", "x" * 31, "", "我今天很累不想"])
+def test_a_post_in_place_of_the_only_name_is_refused_and_not_quoted(tmp_path, name):
+    with pytest.raises(ConfigError) as error:
+        choose_columns(tmp_path / "x.csv", (name,))
+    assert str(error.value) == (
+        f"{tmp_path / 'x.csv'}: the name of its only column looks like a post, not like a name. Put a header line on "
+        "top, such as text, or give that name as --text-column."
+    )
+    assert choose_columns(tmp_path / "x.csv", (name,), name).text == name
+
+
+def test_posts_in_place_of_names_are_not_listed(tmp_path):
+    with pytest.raises(DataError) as error:
+        choose_columns(tmp_path / "x.csv", ("I want to die now", "a"), "I want to die")
+    assert str(error.value).endswith("no column 'I want to die'. Columns there: a text of 17 characters, a.")
+
+
 def test_wrong_columns_and_endings_are_told(tmp_path):
     with pytest.raises(DataError) as error:
         choose_columns(tmp_path / "x.csv", ("a", "b"))

@@ -97,8 +97,8 @@ def test_many_columns_are_not_all_listed(refused):
         ({"label": ""}, "rows.csv, row 3, column 'label': the label is empty. Fill it in or remove the row."),
         ({"label": "tens"}, "rows.csv, row 3, column 'label': unknown label 'tens'. Did you mean 'tense'? "
          "The YAML lists calm, tense."),
-        ({"label": "a post in the wrong column, with private words"}, "rows.csv, row 3, column 'label': unknown label "
-         "'a post in th... (46 characters)'. The YAML lists calm, tense."),
+        ({"label": "a post in the wrong column, with private words"}, "rows.csv, row 3, column 'label': a text of 46 "
+         "characters is no label. The YAML lists calm, tense."),
     ],
 )  # fmt: skip
 def test_a_wrong_cell_is_named_by_file_row_and_column(refused, cells, message):
@@ -212,7 +212,7 @@ def test_rows_are_numbered_over_all_files(load):
     assert frame["split"].tolist() == ["train"] * 5 + ["validation"] * 5 + ["test"] * 5
 
 
-@pytest.mark.parametrize("name", ["val", "valid", "dev", "validation"])
+@pytest.mark.parametrize("name", ["val", "valid", "dev", "validation", "eval", " VALID ", "Dev"])
 def test_names_of_the_validation_part(load, name):
     files = {"rows.csv": csv(part=["train", "train", name, "test", "test"])}
     table = load(files, columns=COLUMNS | {"split": "part"}, splits={})
@@ -220,12 +220,17 @@ def test_names_of_the_validation_part(load, name):
 
 
 def test_a_wrong_split_name(refused):
-    assert refused({"rows.csv": csv()}, source={"files": {"training": "rows.csv"}}, splits={}) == (
-        "set.yaml: 'training' is no split. Known: train, validation, test."
+    assert refused({"rows.csv": csv()}, source={"files": {"trainings": "rows.csv"}}, splits={}) == (
+        "set.yaml: 'trainings' is no split. Known: train, validation, test."
     )
     files = {"rows.csv": csv(part=["train", "train", "a whole post in the wrong column", "test", "test"])}
     assert refused(files, columns=COLUMNS | {"split": "part"}, splits={}) == (
-        "rows.csv, row 3, column 'part': 'a whole post... (32 characters)' is no split. Known: train, validation, test."
+        "rows.csv, row 3, column 'part': a text of 32 characters is no split. Known: train, validation, test."
+    )
+    files = {"rows.csv": csv(part=["train", "train", "dev", "Eval", "eval"])}
+    assert refused(files, columns=COLUMNS | {"split": "part"}, splits={}) == (
+        "rows.csv, row 4, column 'part': 'Eval' is no split. Known: train, validation, test. Another name of the "
+        "validation part stands beside it: rename it to test or validation."
     )
 
 

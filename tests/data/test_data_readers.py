@@ -103,6 +103,16 @@ def test_a_long_text_and_a_null_byte(put):
     assert read_table(put("rows.csv", f"text\n{text}\n"))["text"].tolist() == [text]
 
 
+SAVE = (
+    "Save the file as UTF-8 (a spreadsheet: 'CSV UTF-8'; or iconv), or give its encoding in a YAML, as in 'source: "
+    "{files: {path: my.csv, encoding: cp1252}}' (datasets_cfg/_template.yaml shows the rest)."
+)
+OTHER_SIGN = (
+    "its cells seem to be parted by another sign than its ending says. Save it with commas as .csv, or with tabs as "
+    ".tsv."
+)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -120,18 +130,22 @@ def test_a_long_text_and_a_null_byte(put):
         ("rows.jsonl", '{"a": ' + "9" * 5000 + "}\n",
          "rows.jsonl, line 1: not valid JSON: a number has too many digits."),
         ("rows.csv", b"text\nfine\ncaf\xe9\n",
-         "rows.csv, line 3: not UTF-8 text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' "
-         "under 'source: files'."),
+         "rows.csv, line 3: not UTF-8 text. " + SAVE),
         ("rows.csv", b"\xef\xbb\xbft\n\xff\n",
-         "rows.csv, line 2: not UTF-8 text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' "
-         "under 'source: files'."),
+         "rows.csv, line 2: not UTF-8 text. " + SAVE),
         ("rows.csv", "text\nfine\n".encode("utf-16"),
-         "rows.csv, line 1: not UTF-8 text. Convert the file to UTF-8 (for example with iconv), or give its 'encoding' "
-         "under 'source: files'."),
+         "rows.csv, line 1: not UTF-8 text. " + SAVE),
         ("rows.csv", "text,label\na,1\nb,2,3\n",
-         "rows.csv: not a readable table: Error tokenizing data. C error: Expected 2 fields in line 3, saw 3."),
+         'rows.csv: row 2 has 3 cells, the header has 2. Put a cell that holds a comma in quotes: "one, two".'),
+        ("rows.tsv", 'text\tlabel\n"a\nb"\t1\nb\t2\t3\n',
+         'rows.tsv: row 2 has 3 cells, the header has 2. Put a cell that holds a tab in quotes: "one\t two".'),
+        ("rows.csv", "text;label\na;1\nb, c, d;2\n", "rows.csv: " + OTHER_SIGN),
+        ("rows.csv", "text;label\na, b;1\nb, d;2\n", "rows.csv: " + OTHER_SIGN),
+        ("rows.tsv", "text,label\na\tb,1\nb,2\n", "rows.tsv: " + OTHER_SIGN),
+        ("rows.csv", '"text,label\na,1\n', "rows.csv: the header opens a quote that is never closed. Close it, and "
+         "double the quotes inside a cell."),
         ("rows.csv", 'text,label\n"a,1\n',
-         "rows.csv: not a readable table: Error tokenizing data. C error: EOF inside string starting at row 1."),
+         "rows.csv: row 1 opens a quote that is never closed. Close it, and double the quotes inside a cell."),
         ("rows.csv", "text,label\na,b,1\nc,d,2\n", "rows.csv: the rows have more cells than the header. "
          "Name every column, and quote a cell that holds a separator."),
         ("rows.csv.gz", gzip.compress(b"text\n" + b"tired\n" * 9, mtime=0)[:-6],

@@ -199,7 +199,13 @@ def test_evaluate_compares_runs(tiny_dataset, tmp_path):
     alone = door("evaluate", "--runs", folders[0], cwd=tmp_path)
     assert (alone.returncode, alone.stderr) == (2, "error: a comparison needs two runs or more, 1 given.\n")
     nowhere = door("evaluate", "--runs", folders[0], "nowhere", cwd=tmp_path)
-    assert nowhere.returncode == 1 and "nowhere is no folder" in nowhere.stderr
+    message = "error: run: there is no folder 'nowhere'. Give the folder that the run printed.\n"
+    assert (nowhere.returncode, nowhere.stderr) == (2, message)
+    slip = folders[0][:-1]
+    noisy = door("evaluate", "--run", slip, "--noise", "all", cwd=tmp_path)
+    assert (noisy.returncode, noisy.stderr.split("Did")[0]) == (2, f"error: run: there is no folder '{slip}'. ")
+    scored = door("predict", "--run", "nowhere", "--input", "page.html", "--output", "o.csv", cwd=tmp_path)
+    assert (scored.returncode, scored.stderr) == (2, message)
     assert door("evaluate", cwd=tmp_path).returncode == 2
 
 
@@ -214,3 +220,24 @@ def test_texts_of_other_data_are_refused(tmp_path):
     found = door("evaluate", "--runs", *folders, "--texts", cwd=tmp_path)
     assert found.returncode == 2
     assert "is no longer the data of" in found.stderr and "elbow" not in found.stderr
+
+
+def test_mask_identifiers_is_a_flag_of_train(tmp_path):
+    rows = [{"text": f"post {n} by u/kim_{n} is {'fine ' * (n % 2)}{n}", "label": "ab"[n % 2]} for n in range(40)]
+    (tmp_path / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["--data", "my.jsonl", "--method", "tfidf_lr", "--no-mask", "--quiet", "--out", "runs"]
+    page = None
+    for option, shown in (([], True), (["--mask-identifiers"], False)):
+        found = door("train", *arguments, *option, cwd=tmp_path)
+        assert found.returncode == 0, found.stderr
+        (page,) = tmp_path.glob("runs/my/*/report.html")
+        assert ("kim_" in page.read_text()) is shown
+
+
+def test_who_reads_the_output_may_leave():
+    command = [sys.executable, str(REPOSITORY / "experiments" / "benchmark.py"), "--suite", "demo", "--print_config"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.wait(timeout=120) == 1
+    assert process.stderr.read() == b""
+    process.stderr.close()

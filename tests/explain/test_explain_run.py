@@ -464,4 +464,6 @@ def test_the_door_says_what_it_needs():
         2, "error: --seed: is for --run and --run with --examine; --suite does not read it. Leave it out.\n"
     )  # fmt: skip
     done = door("explain", "--run", "nowhere")
-    assert done.returncode == 1 and "is no run folder" in done.stderr
+    assert (done.returncode, done.stderr) == (
+        2, "error: run: there is no folder 'nowhere'. Give the folder that the run printed.\n"
+    )  # fmt: skip

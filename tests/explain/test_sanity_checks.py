@@ -1,6 +1,5 @@
 """Sanity checks: blocks are complete, the trained model stays as it is, and random weights change explanations."""
 
-
 import pytest
 import torch
 from support import small_run

@@ -29,10 +29,11 @@ def test_help_shows_an_example_of_each_word_without_loading_a_model() -> None:
         (("prompt", "--strategy", "zero_shots"), 2, "Did you mean 'zero_shot'?"),
         (("prompt", "--labels.by", "run"), 2, "--labels.by run and --labels.run DIR belong together"),
         (("tune", "--label_weight", "0"), 2, "label_weight: is 0"),
-        (("eval", "--run", "nowhere"), 1, "nowhere: holds no generations.jsonl"),
+        (("eval", "--run", "nowhere"), 2, "run: there is no folder 'nowhere'. Give the folder that the run printed."),
         (("judge", "--judge.mechanism", "dual"), 2, "run: give the folder that generate.py prompt or joint printed"),
         (("judge", "--run", "x", "--judge.by", "score", "--judge.rounds", "2"), 2, "judge: rounds is of debate"),
-        (("judge", "--run", "nowhere"), 1, "nowhere: holds no generations.jsonl"),
+        (("judge", "--run", "nowhere"), 2, "run: there is no folder 'nowhere'. Give the folder that the run printed."),
+        (("eval", "--run", "tests"), 1, "tests: holds no generations.jsonl"),
         (("suite", "--suite", "strategie"), 2, "Did you mean 'strategies'?"),
     ],
 )
@@ -57,6 +58,11 @@ def test_prompt_and_eval(tiny_dataset: Path, tmp_path: Path) -> None:
     assert measured.returncode == 0, measured.stderr
     assert "grounded_share" in measured.stdout
     assert (Path(folder) / "explanations.jsonl").is_file()
+    page = Path(folder) / "generations.html"
+    shown = page.read_text(encoding="utf-8")
+    masked = door("eval", "--run", folder, "--encoder", "none", "--mask-identifiers")
+    assert masked.returncode == 0, masked.stderr
+    assert "grounded_share" in page.read_text(encoding="utf-8") and shown
     judged = door(
         "judge", "--run", folder, "--local.model", str(model), "--local.precision", "fp32", "--limit", "2", "--quiet",
         "--judge.mechanism", "debate", "--judge.max_new_tokens", "4", "--sources", "generated,first_sentence",

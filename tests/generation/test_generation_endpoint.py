@@ -276,3 +276,17 @@ def test_an_opening_that_a_server_repeats_is_no_part_of_the_answer(serve: Any, s
     found = dict(backend(server).answer([replace(ASK, opening="Yes. Reasoning:")]))
     assert found[0].text == kept
     assert server.seen[0]["messages"][-1] == {"role": "assistant", "content": "Yes. Reasoning:"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_server_that_sends_elsewhere_is_not_followed(serve: Any, status: int) -> None:
+    other = serve(lambda number, content: (200, chat("hello")))
+    place = {"Location": f"{other.url}/chat/completions"}
+    server = serve(lambda number, content: (status, b"", place))
+    with pytest.raises(RunError) as error:
+        list(backend(server).answer([ASK]))
+    assert str(error.value) == (
+        f"{server.url}/chat/completions: sends elsewhere (status {status}), which is not followed: the posts would go "
+        "to an address that you did not give. If you trust it, give it as --endpoint.url."
+    )
+    assert (len(server.seen), other.seen) == (1, [])

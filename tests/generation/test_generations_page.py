@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -130,6 +131,48 @@ def test_measuring_adds_its_numbers_to_the_page(asked: tuple[Path, Path]) -> Non
     assert after.articles == before.articles
     content = (asked[1] / "generations.html").read_text(encoding="utf-8")
     assert "invented_quote_share" in content and "first sentence of the post" in content
+
+
+def write_identified(folder: Path) -> Path:
+    """Write a set of three test posts, each with what identifies a person; returns its YAML."""
+    row = {"text": "my name is at www.kim-nobody.org, ask u/kim_nobody", "label": "a", "why": "kim@nobody.org wrote it"}
+    (folder / "known.jsonl").write_text("".join(json.dumps(row | {"id": f"r{k}"}) + "\n" for k in range(3)))
+    yaml = folder / "known.yaml"
+    yaml.write_text(
+        "name: known\ntask: multiclass\nlabels: [a, b]\nsource: {files: {test: known.jsonl}}\n"
+        "columns: {id: id, text: text, label: label, explanation: why}\n"
+    )
+    return yaml
+
+
+def test_identifiers_are_masked_where_asked_for_and_marks_stay(tmp_path: Path) -> None:
+    config = GenerationConfig(
+        data=str(write_identified(tmp_path)), out=str(tmp_path / "runs"), explain=True, labels=LabelsConfig(by="parse")
+    )
+    config = replace(config, mask=False)
+    said = 'It says "name is at www.kim-nobody.org" and "u/kim_nobody" and "zebra"; call 555-234-5678.'
+
+    def ask(mask_identifiers: bool) -> list[str]:
+        backend = ScriptedBackend(lambda request: "a" if len(request.turns) == 1 else said)
+        folder = run_prompts(config, backend=backend, mask_identifiers=mask_identifiers).folder
+        return read(folder).articles
+
+    plain = ask(False)
+    assert all("kim-nobody" in article and "u/kim_nobody" in article and "kim@nobody" in article for article in plain)
+    masked = ask(True)
+    for article in masked:
+        assert not [word for word in ("kim", "555-234") if word in article]
+        assert 'It says "name is at [url]' in article and "[phone]" in article and "[email] wrote it" in article
+    # Measured again without the option, the page shows all again; with it, nothing.
+    (folder,) = (tmp_path / "runs" / "known").iterdir()
+    measure_run(folder, encoder="")
+    assert read(folder).articles == plain
+    measure_run(folder, encoder="", mask_identifiers=True)
+    assert read(folder).articles == masked
+    # A later start masks the page and keeps the measures on it.
+    measure_run(folder, encoder="")
+    assert ask(True) == masked
+    assert "invented_quote_share" in (folder / "generations.html").read_text(encoding="utf-8")
 
 
 def test_a_run_without_explanations_has_no_page(tiny_dataset: Path, tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def test_a_run_and_its_measures(encoder_folder, tmp_path: Path) -> None:
     again = door("joint", *options)
     assert again.returncode == 0
     assert "was complete already" in again.stdout
+    page = folder / "generations.html"
+    page.unlink()
+    masked = door("joint", *options, "--mask-identifiers")
+    assert masked.returncode == 0, masked.stderr
+    assert "was complete already" in masked.stdout and page.is_file()
     measured = door("eval", "--run", str(folder), "--encoder", "none")
     assert measured.returncode == 0, measured.stderr
     assert (folder / "explanations.jsonl").is_file()

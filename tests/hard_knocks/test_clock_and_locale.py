@@ -1,6 +1,7 @@
 """Clocks that jump, other time zones and locales, terminals of plain ASCII: the same bytes, and no traceback."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -39,18 +40,54 @@ def test_clocks(doors, network, expected, tmp_path, clock):
     assert contents(tmp_path) == expected
 
 
+def test_a_time_zone_and_a_locale_that_nobody_knows(doors, network, expected, tmp_path):
+    environment = {"TZ": "nonsense", "LC_ALL": "nonsense", "LC_NUMERIC": "de_DE"}
+    ended = doors.run(
+        "train", *network, "--out", tmp_path, first="import time\ntime.tzset()\n", environment=environment
+    )
+    assert (ended.code, ended.errors) == (0, "")
+    assert contents(tmp_path) == expected
+
+
+@pytest.fixture(scope="module")
+def locales(tmp_path_factory):
+    """Return a function that builds a locale and returns the folder for $LOCPATH; skips where that cannot be done."""
+    folder = tmp_path_factory.mktemp("locales")
+
+    def build(name):
+        command = ["localedef", "-i", name, "-f", "UTF-8", str(folder / f"{name}.UTF-8")]
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip(f"the locale {name}.UTF-8 cannot be built here")
+        return folder
+
+    return build
+
+
 @pytest.mark.parametrize(
-    "environment",
+    ("name", "zone", "proof"),
     [
-        {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
-        {"TZ": "America/St_Johns", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
-        {"TZ": "nonsense", "LC_ALL": "nonsense", "LC_NUMERIC": "de_DE"},
+        ("tr_TR", "Pacific/Kiritimati", "locale.getlocale() == ('tr_TR', 'UTF-8')"),
+        ("de_DE", "America/St_Johns", "locale.str(1.5) == '1,5' and f'{1.5:n}' == '1,5'"),
     ],
-    ids=["Turkish", "German", "unknown"],
+    ids=["Turkish", "German"],
 )
-def test_places(doors, network, expected, tmp_path, environment):
-    first = "import time\ntime.tzset()\n"
+def test_places(doors, network, expected, locales, tmp_path, name, zone, proof):
+    environment = {"TZ": zone, "LC_ALL": f"{name}.UTF-8", "LANG": f"{name}.UTF-8", "LOCPATH": str(locales(name))}
+    # No Python program has the user's locale until it asks for it; libraries do, and extensions in C then follow it.
+    first = f"import locale, time\ntime.tzset()\nlocale.setlocale(locale.LC_ALL, '')\nassert {proof}\n"
     ended = doors.run("train", *network, "--out", tmp_path, first=first, environment=environment)
+    assert (ended.code, ended.errors) == (0, "")
+    assert contents(tmp_path) == expected
+
+
+def test_a_decimal_comma(doors, network, expected, tmp_path):
+    """The same where no such locale can be had: Python's own functions say that a comma stands in numbers."""
+    comma = (
+        "import locale\nknown = locale.localeconv()\n"
+        "locale.localeconv = lambda: {**known, 'decimal_point': ',', 'thousands_sep': '.'}\n"
+        "assert locale.str(1.5) == '1,5'\n"
+    )
+    ended = doors.run("train", *network, "--out", tmp_path, first=comma)
     assert (ended.code, ended.errors) == (0, "")
     assert contents(tmp_path) == expected
 

@@ -11,7 +11,7 @@ from support import LINEAR
 from explain.run import explain_run, read_run_fidelity
 from mhclf.config.run import BatchConfig, RunConfig, TrainerConfig
 from mhclf.config.suite import PlannedCell
-from mhclf.errors import MhclfError, disk_fault
+from mhclf.errors import MhclfError, RunError, disk_fault
 from mhclf.results.card import write_model_card
 from mhclf.results.compare import read_runs
 from mhclf.results.report import write_report
@@ -113,10 +113,12 @@ def actions(config, folder, data):
     }
 
 
-def faults(config, folder, data):
-    """Return the actions that end with anything but a result or an expected error about the folder."""
+def faults(config, folder, data, names=None):
+    """Return the actions, all or those named, that end with anything but a result or an expected error about it."""
     found = {}
     for name, action in actions(config, folder, data).items():
+        if names is not None and name not in names:
+            continue
         try:
             action()
         except MhclfError as error:
@@ -158,3 +160,54 @@ def test_two_kinds_of_damage(runs, marked, tmp_path, file):
 @pytest.mark.parametrize("file", FILES)
 def test_every_kind_of_damage(runs, marked, tmp_path, file):
     assert harmed(runs, str(marked), tmp_path, file, DAMAGES) == {}
+
+
+# What only a neural run has.
+
+NEURAL_FILES = (
+    "representation.parquet", "representation.json", "training_log.csv", "layers.json", "class_pairs.json",
+    "predictions.parquet", "results.jsonl",
+)  # fmt: skip
+READERS = ("load", "predictions", "report", "card", "compare", "suite")
+
+
+def harmed_network(runs, data, out, file, damages):
+    """Return what `harmed` does, for the neural run and what reads its files without predicting anything."""
+    configs, folders = runs
+    found = {}
+    assert (folders["network"] / file).is_file()
+    for name in damages:
+        folder = out / name / "tiny" / folders["network"].name
+        shutil.copytree(folders["network"], folder)
+        DAMAGES[name](folder / file)
+        found[name] = faults(replace(configs["network"], out=str(out / name)), folder, data, READERS)
+        shutil.rmtree(out / name)
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def test_a_neural_run_unharmed_and_with_words_for_numbers(runs, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(runs[1]["network"], folder)
+    assert write_report(folder, {}).is_file()
+    table, log = folder / "representation.parquet", folder / "training_log.csv"
+    kept, lines = table.read_bytes(), log.read_text()
+    pd.read_parquet(table).assign(x="far", gold=1).to_parquet(table)
+    for path, wrong in ((table, "'x', 'gold'"), (log, "'epoch'")):
+        with pytest.raises(RunError) as error:
+            write_report(folder, {})
+        assert str(error.value) == (
+            f"{path}: the columns {wrong} hold other values than the run wrote. Run it again with --overwrite."
+        )
+        table.write_bytes(kept)
+        log.write_text(lines.replace("step,0,", "step,first,"))
+
+
+@pytest.mark.parametrize("file", NEURAL_FILES)
+def test_a_neural_run_with_other_types(runs, marked, tmp_path, file):
+    assert harmed_network(runs, str(marked), tmp_path, file, ["other types"]) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", NEURAL_FILES)
+def test_a_neural_run_with_every_kind_of_damage(runs, marked, tmp_path, file):
+    assert harmed_network(runs, str(marked), tmp_path, file, DAMAGES) == {}

@@ -170,6 +170,37 @@ def check_spans(text, marks):
     assert not len(align([(0, 0)], whole).tokens)
 
 
+TOKENS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=12)
+
+
+def check_align(text, drawn, specials):
+    """Compare with every token held against every word: tokens may overlap, leave gaps, and lie beyond the text."""
+    whole = words(text)
+    tokens = sorted((start, start + length) for start, length in drawn)
+    for place in specials:
+        tokens.insert(place % (len(tokens) + 1), (0, 0))
+    expected = []
+    for number, (start, end) in enumerate(tokens):
+        shared = {i: min(end, b) - max(start, a) for i, (a, b) in enumerate(whole) if min(end, b) > max(start, a)}
+        expected += [(number, index, count / sum(shared.values())) for index, count in shared.items()]
+    found = align(tokens, whole)
+    assert list(zip(found.tokens.tolist(), found.words.tolist(), strict=True)) == [pair[:2] for pair in expected]
+    assert found.shares.tolist() == pytest.approx([share for *_, share in expected])
+
+
+@settings(QUICK)
+@given(POSTS, TOKENS, st.lists(st.integers(0, 12), max_size=3))
+def test_tokens_of_any_spans(text, drawn, specials):
+    check_align(text, drawn, specials)
+
+
+@pytest.mark.slow
+@settings(LONG)
+@given(POSTS, TOKENS, st.lists(st.integers(0, 12), max_size=3))
+def test_tokens_of_a_thousand_spans(text, drawn, specials):
+    check_align(text, drawn, specials)
+
+
 @settings(QUICK)
 @given(POSTS, MARKS)
 def test_spans(text, marks):

@@ -4,8 +4,10 @@ import csv
 import json
 import re
 import shutil
+from functools import partial
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,8 @@ from mhclf.config.structure import write_yaml
 from mhclf.results.compare import write_comparison
 from mhclf.results.tables import Column, Strong, Table, to_csv, to_latex, to_longtable, to_markdown
 from mhclf.training.run import run
+from mhclf.training.saved import load_run
+from mhclf.training.scoring import ScoringConfig, score_file
 
 LABELS = ("<script>alert(1)</script>", '=HYPERLINK("http://x.invalid","y")', "\\input{/etc/passwd} | 50 % & `x` [a](b)")
 HOSTILE = "</p></script><script>alert(2)</script><img src=x onerror=alert(3)> javascript:alert(4) {{ 7*7 }} ${1}"
@@ -111,6 +115,32 @@ def test_the_card(hostile_run):
     assert "license: mit" not in card.split("\n---\n", 1)[0].splitlines()
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_scores(hostile_run, tmp_path, kind):
+    folder, made = hostile_run
+    output = tmp_path / f"scores.{kind}"
+    keep = ("lab|el", "group", "=more")
+    rows = [json.loads(line) | {"=more": "@SUM(1)"} for line in (folder / "rows.jsonl").read_text().splitlines()]
+    given = tmp_path / "given.jsonl"
+    given.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    score_file(load_run(made), ScoringConfig(given, output, text_column="te<b>xt", id_column="=id", keep=keep))
+    if kind != "csv":
+        read = pd.read_parquet if kind == "parquet" else partial(pd.read_json, lines=True)
+        frame = read(output)
+        assert list(frame["id"]) == [row["=id"] for row in rows]
+        assert list(frame["lab|el"]) == [row["lab|el"] for row in rows] and set(frame["=more"]) == {"@SUM(1)"}
+        assert set(frame["prediction"]) <= set(LABELS)
+        return
+    with output.open(newline="", encoding="utf-8") as stream:
+        header, *lines = csv.reader(stream)
+    names = [f"probability/{label}" for label in LABELS]
+    assert header == ["id", "lab|el", "group", "'=more", "prediction", *names, "abstention"]
+    assert [line[0] for line in lines] == ["'" + row["=id"] for row in rows]
+    assert {line[1] for line in lines} == {LABELS[0], "'" + LABELS[1], LABELS[2]}
+    assert not [cell for line in [header, *lines] for cell in line if cell.startswith(("=", "+", "-", "@"))]
+    assert all(0 <= float(cell) <= 1 for line in lines for cell in line[5:])
+
+
 # Table writers
 
 WORDS = st.lists(
@@ -146,13 +176,20 @@ def check_table(title, names, cells, note):
     for latex in (to_latex(table, "tab:x"), to_longtable(table, "tab:x")):
         bare = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar)\{\}", "", latex)
         assert "\\input" not in bare and "\\write" not in bare
-        body = bare.split("\\toprule")[1].split("\\bottomrule")[0] if "\\end{longtable}" not in bare else ""
-        for line in body.splitlines():
-            if line.endswith(r"\\"):
-                assert len(re.findall(r"(?<!\\)&", line)) == len(names) - 1
-                assert not re.search(r"(?<!\\)[%#]", line)
-                opened = re.sub(r"\\[{}]", "", line)
-                assert opened.count("{") == opened.count("}")
+        heading, rest = bare.split("\\toprule")[1].split("\\midrule")
+        rows = (
+            rest.split("\\endfoot")[1].split("\\end{longtable}")[0]
+            if "\\endfoot" in rest
+            else (rest.split("\\bottomrule")[0])
+        )
+        lines = [line for line in (heading + rows).splitlines() if line.strip()]
+        assert len(lines) == 3
+        for line in lines:
+            assert line.endswith(r"\\")
+            assert len(re.findall(r"(?<!\\)&", line)) == len(names) - 1
+            assert not re.search(r"(?<!\\)[%#]", line)
+            opened = re.sub(r"\\[{}]", "", line)
+            assert opened.count("{") == opened.count("}")
 
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -40,7 +40,7 @@ def write_marked(folder: Path, breakage: str = "") -> Path:
                 rows.append(
                     {
                         "id": f"{label}-{number}-{copy}",
-                        "text": f"{sentence} {mark} as they say call 555-234-567{copy} or {mark}@mail.org",
+                        "text": f"{mark} {sentence} as they say call 555-234-567{copy} or {mark}@mail.org",
                         "label": label,
                         "group": f"{label}-{number}",
                         "why": mark,

@@ -15,11 +15,10 @@ from typing import Any, BinaryIO, cast
 import pyarrow
 import pyarrow.parquet
 
-from mhclf.data.cells import plain_cell, short_cell
+from mhclf.data.cells import name_like, nearest_column, plain_cell, quoted_cell, shown_columns
 from mhclf.data.readers.json_files import json_object
 from mhclf.data.readers.text import codec_of, unreadable
 from mhclf.errors import ConfigError, DataError
-from mhclf.registry import nearest
 
 KINDS = ("csv", "tsv", "jsonl", "parquet")
 TEXT_COLUMNS = ("text", "post", "body", "content", "selftext", "tweet", "message", "utterance", "comment", "sentence")
@@ -127,7 +126,7 @@ def column_names(path: Path, encoding: str = "utf-8") -> tuple[str, ...]:
             names = _header(path, _records(stream, _SEPARATORS[kind]))
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise DataError(f"{path}: two columns are called '{short_cell(twice[0])}'. Rename one.")
+        raise DataError(f"{path}: two columns are called {quoted_cell(twice[0])}. Rename one.")
     return tuple(names)
 
 
@@ -145,19 +144,26 @@ def choose_columns(
     ------
     DataError
         If a column is not there, or none can be guessed; lists those that are.
+    ConfigError
+        If the only column has no name that looks like one: a file without a header line has a post in its place.
     """
-    shown = ", ".join(short_cell(name) for name in list(known)[:20]) + (", ..." if len(known) > 20 else "")
+    shown = shown_columns(known)
     if text is None:
         lowered = {name.lower(): name for name in reversed(known)}
         text = next((lowered[name] for name in TEXT_COLUMNS if name in lowered), None)
         if text is None and len(known) == 1:
+            if not name_like(known[0]):
+                raise ConfigError(
+                    f"{path}: the name of its only column looks like a post, not like a name. Put a header line on "
+                    "top, such as text, or give that name as --text-column."
+                )
             text = known[0]
         if text is None:
             raise DataError(f"{path}: which column holds the posts? Say --text-column. Columns there: {shown}.")
     columns = RowColumns(text, identifier, context, tuple(keep))
     for name in columns.wanted:
         if name not in known:
-            raise DataError(f"{path}: no column '{name}'.{nearest(name, known)} Columns there: {shown}.")
+            raise DataError(f"{path}: no column '{name}'.{nearest_column(name, known)} Columns there: {shown}.")
     return columns
 
 

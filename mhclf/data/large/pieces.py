@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from mhclf.config.source import FileConfig
 from mhclf.data.readers.json_files import json_object
-from mhclf.data.readers.tables import frame_of_arrow, refuse_surplus_cells
+from mhclf.data.readers.tables import frame_of_arrow, refuse_surplus_cells, table_fault
 from mhclf.data.readers.text import codec_of, undecodable, unreadable
 from mhclf.errors import DataError
 
@@ -58,7 +58,7 @@ def _delimited(path: Path, encoding: str, size: int, separator: str) -> Iterator
         except (DataError, UnicodeDecodeError):
             raise
         except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-            raise DataError(f"{path}: not a readable table: {str(error).splitlines()[0]}.") from error
+            raise DataError(f"{path}: {table_fault(error, separator)}") from error
 
 
 def _csv(path: Path, encoding: str, size: int) -> Iterator[pd.DataFrame]:

@@ -60,8 +60,9 @@ def undecodable(path: Path, line: int, name: str) -> DataError:
     """Return the error for bytes that are no text in the encoding that `codec_of` named."""
     kind = "UTF-8" if name == "utf-8-sig" else name
     return DataError(
-        f"{path}, line {line}: not {kind} text. Convert the file to UTF-8 (for example with iconv), or give its "
-        "'encoding' under 'source: files'."
+        f"{path}, line {line}: not {kind} text. Save the file as UTF-8 (a spreadsheet: 'CSV UTF-8'; or iconv), or "
+        "give its encoding in a YAML, as in 'source: {files: {path: my.csv, encoding: cp1252}}' "
+        "(datasets_cfg/_template.yaml shows the rest)."
     )
 
 
