@@ -66,15 +66,14 @@ def replay_markdown(records: Sequence[ReplayRecord], command: str, planned: Sequ
         "protocol. The numbers say what each defect does to this model; they are no measurement of the published "
         "models, which were larger and trained otherwise.",
         f"Encoder: {encoders[0]}. Settings are those of the recipes; nothing was tuned. Each cell is the mean over the "
-        "published split seeds "
-        f"({', '.join(map(str, sorted({item.split_seed for item in records})))}); in brackets the mean ends of the "
-        "seeds' own 95 % bootstrap intervals over groups of posts. The test posts of the seeds overlap, so that "
-        "their mean is not as much evidence as that many sets would be. A change is the paired difference on the same "
-        "posts.",
+        "split seeds that are named below its data set; in brackets the mean ends of the seeds' own 95 % bootstrap "
+        "intervals over groups of posts. The test posts of the seeds overlap, so that their mean is not as much evidence "
+        "as that many sets would be. A change is the paired difference on the same posts.",
     ]
     for dataset in sorted({item.dataset for item in records}, reverse=True):
         own = [item for item in records if item.dataset == dataset]
-        parts.append(f"## {dataset}")
+        seeds = sorted({item.split_seed for item in own})
+        parts += [f"## {dataset}", f"Split seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."]
         if dataset == "wellxplain":
             parts.append(CHECKED)
         for family, build in _TABLES.items():
