@@ -217,7 +217,7 @@ def test_the_page_is_made_of_records_alone(replayed, tmp_path):
     # Two seeds: the mean of both.
     other = [replace(item, split_seed=345, value=None if item.value is None else item.value + 0.1) for item in again]
     both = replay_markdown([*again, *other], "x")
-    assert f"{sound.value + 0.05:.3f} [" in both and "(200, 345)" in both
+    assert f"{sound.value + 0.05:.3f} [" in both and "\n\nSplit seeds 200, 345.\n" in both
 
 
 def test_records_are_replaced_by_data_set_and_seed(tmp_path):
