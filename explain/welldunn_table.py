@@ -67,8 +67,8 @@ def replay_markdown(records: Sequence[ReplayRecord], command: str, planned: Sequ
         "models, which were larger and trained otherwise.",
         f"Encoder: {encoders[0]}. Settings are those of the recipes; nothing was tuned. Each cell is the mean over the "
         "split seeds that are named below its data set; in brackets the mean ends of the seeds' own 95 % bootstrap "
-        "intervals over groups of posts. The test posts of the seeds overlap, so that their mean is not as much evidence "
-        "as that many sets would be. A change is the paired difference on the same posts.",
+        "intervals over groups of posts. The test posts of the seeds overlap, so that their mean is not as much "
+        "evidence as that many sets would be. A change is the paired difference on the same posts.",
     ]
     for dataset in sorted({item.dataset for item in records}, reverse=True):
         own = [item for item in records if item.dataset == dataset]
