@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from explain.items import HIGHER_IS_BETTER, SECOND
+from explain.measuring import HIGHER_IS_BETTER, SECOND
 from explain.summary import Compared, Paired, compare_paired
 from explain.tables import LEVEL, SHOWN
 from mhclf.errors import DataError

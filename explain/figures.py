@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from explain.faithfulness import AT_SHARES
-from explain.items import HIGHER_IS_BETTER, SECOND
+from explain.measuring import HIGHER_IS_BETTER, SECOND
 from explain.summary import FidelityRecord
 from mhclf.results.style import cell_text, styled, title
 

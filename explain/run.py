@@ -9,7 +9,8 @@ from pathlib import Path
 from explain.attention import NEEDS_ATTENTION
 from explain.attribution import METHODS
 from explain.figures import fidelity_heat_map
-from explain.items import CORE_METHODS, SECOND, Explained, Explains, Item, explain_items, items_of
+from explain.items import Explains, Item, items_of
+from explain.measuring import CORE_METHODS, SECOND, Explained, explain_items
 from explain.methods import check_method
 from explain.model import Precision
 from explain.page import cards, write_explanations

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from explain.change import ModelChange, accuracy_change, change_table, fidelity_changes
-from explain.items import SECOND
+from explain.measuring import SECOND
 from explain.model import Precision
 from explain.run import RunFidelity, best_method, chosen_methods, explain_run, read_run_fidelity, reason_sentence
 from explain.summary import FidelityRecord, answers

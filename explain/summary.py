@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from explain.faithfulness import AT_SHARES
-from explain.items import HIGHER_IS_BETTER, SECOND
+from explain.measuring import HIGHER_IS_BETTER, SECOND
 from mhclf.config.structure import from_mapping
 from mhclf.errors import RunError
 from mhclf.evaluation import holm, paired_means

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from explain.faithfulness import AT_SHARES, SHARES
 from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
-from explain.items import HIGHER_IS_BETTER, SECOND
+from explain.measuring import HIGHER_IS_BETTER, SECOND
 from explain.plausibility import METRICS as PLAUSIBILITY_METRICS
 from explain.sensitivity import SENSITIVITY
 from explain.summary import Compared, FidelityRecord

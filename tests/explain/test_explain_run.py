@@ -15,7 +15,8 @@ from sklearn.metrics import average_precision_score
 from support import small_run
 
 from explain.change import accuracy_change, fidelity_changes
-from explain.items import HIGHER_IS_BETTER, explain_items, items_of
+from explain.items import items_of
+from explain.measuring import HIGHER_IS_BETTER, explain_items
 from explain.plausibility import expected_hits
 from explain.run import LINEAR_METHODS, chosen_methods, explain_run, read_run_fidelity
 from explain.suite import explain_suite, read_suite_fidelity, suite_latex, suite_page
