@@ -269,7 +269,9 @@ def _leader(records: Sequence[FidelityRecord], question: str) -> str:
 
 def _compared(item: Compared) -> str:
     how = "no difference can be told" if item.p >= 0.05 else ("higher" if item.difference > 0 else "lower")
-    return f"{item.difference:+.3f} [{item.ci_low:+.3f}, {item.ci_high:+.3f}], p = {item.p:.3f} after Holm: {how}"
+    # Adding 0 makes -0.000 a plain +0.000.
+    difference, low, high = (round(end, 3) + 0 for end in (item.difference, item.ci_low, item.ci_high))
+    return f"{difference:+.3f} [{low:+.3f}, {high:+.3f}], p = {item.p:.3f} after Holm: {how}"
 
 
 def write_fidelity(path: Path, records: Sequence[FidelityRecord]) -> Path:
