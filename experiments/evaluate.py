@@ -32,6 +32,8 @@ from mhclf.errors import ConfigError
 def main(argv: Sequence[str]) -> int:
     """Parse, then import what evaluates."""
     arguments = parse(argv)
+    for folder in arguments.runs or [arguments.run]:
+        check_run_folder(Path(folder))
     if arguments.runs:
         return compare(arguments)
     return transfer(arguments) if arguments.data else robustness(arguments)
@@ -59,8 +61,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise ConfigError("evaluate: give --runs DIR DIR, or --run DIR with --data NAME or --noise all.")
     if not arguments.runs and not arguments.run:
         raise ConfigError("run: is missing. Give --run DIR, the folder that training printed.")
-    for folder in arguments.runs or [arguments.run]:
-        check_run_folder(Path(folder))
     if not 0 <= arguments.strength <= 1:
         raise ConfigError(f"strength: is {arguments.strength:g}, expected a share from 0 to 1.")
     return arguments

@@ -271,7 +271,9 @@ def test_a_missing_workbook(tmp_path):
 def test_without_openpyxl(workbook, monkeypatch):
     path = workbook(["text"], ["tea"])
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    assert refused(path) == ("r.xlsx: Excel files need openpyxl. Install it (pip install openpyxl) or save as csv.")
+    assert refused(path) == (
+        "r.xlsx: Excel files need openpyxl 3.1.5 or newer. Install it (pip install -U openpyxl) or save as csv."
+    )
 
 
 def test_a_workbook_and_a_csv_of_the_same_rows_are_alike(workbook, tmp_path):

@@ -120,7 +120,7 @@ def test_rationales_follow_the_rows_that_a_split_file_keeps(write_set):
         ("train\ntest\ntrain\ndev\ntrain\ntest\n",
          "s.txt, row 4: 'dev' is no split. Known: train, validation, test, - (left out)."),
         ("train\n" * 5 + "a very long line that is a post\n",
-         "s.txt, row 6: 'a very long ... (31 characters)' is no split. Known: train, validation, test, - (left out)."),
+         "s.txt, row 6: a text of 31 characters is no split. Known: train, validation, test, - (left out)."),
         ("train\ntest\n", "s.txt: holds 2 splits for 6 rows. Make it again for these files."),
         (write_sidecar(TEXTS[::-1], ["train"] * 6),
          "s.txt: was made for other rows or another order. Make it again for these files."),

@@ -97,7 +97,7 @@ def read_xlsx(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
         frame = pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
     except ImportError as error:
         raise DataError(
-            f"{path}: Excel files need openpyxl. Install it (pip install openpyxl) or save as csv."
+            f"{path}: Excel files need openpyxl 3.1.5 or newer. Install it (pip install -U openpyxl) or save as csv."
         ) from error
     except _WORKBOOK_FAULTS as error:
         raise DataError(
