@@ -124,10 +124,9 @@ def asked(cells: Sequence[PlannedCell], arguments: argparse.Namespace) -> "tuple
     found = located(cells)
     if not arguments.keep_recorded:
         return found, SuiteRecords((), (), ())
-    folder = HERE / "results"
-    own = folder / f"{arguments.suite}.jsonl"
-    others = sorted(path for path in folder.glob("*.jsonl") if path != own)
-    return keep_recorded(found, [own, *others] if own.is_file() else others)
+    # The suite's own records first.
+    files = sorted((HERE / "results").glob("*.jsonl"), key=lambda path: (path.stem != arguments.suite, path.name))
+    return keep_recorded(found, files)
 
 
 def carry_out(found: "Sequence[LocatedCell]", arguments: argparse.Namespace, failures_file: Path) -> "list[Cell]":
@@ -174,7 +173,7 @@ def print_commands(cells: "Sequence[LocatedCell]") -> int:
         if cell.folder is None:
             refused += 1
             print(f"refused: {cell.cell.name}: {cell.failure}", file=sys.stderr)
-        elif cell.state not in ("complete", "recorded"):
+        elif cell.to_run:
             lines[cell.folder.path] = command_line(program, cell.cell.config, HERE / "recipes", data_folder())
     print("".join(f"{line}\n" for line in lines.values()), end="")
     return 1 if refused else 0

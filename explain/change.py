@@ -8,7 +8,7 @@ import pandas as pd
 
 from explain.measuring import HIGHER_IS_BETTER, SECOND
 from explain.summary import Compared, Paired, compare_paired
-from explain.tables import LEVEL, SHOWN
+from explain.tables import LEVEL, SHOWN, direction
 from mhclf.errors import DataError
 from mhclf.evaluation import paired_means
 from mhclf.results.predictions import Predictions
@@ -140,7 +140,7 @@ def change_table(changes: Sequence[ModelChange]) -> Table:
         rows.append(tuple(cells))
     columns = (
         Column("method"),
-        *(Column(metric, "right", "higher" if HIGHER_IS_BETTER[metric] else "lower") for metric in shown),
+        *(Column(metric, "right", direction(metric)) for metric in shown),
     )
     counts = sorted({item.n for item in changes if item.method and item.metric in shown})
     n = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"

@@ -42,7 +42,7 @@ def agreement_of_methods(material: Material) -> Finding:
     )
     tables = [Table("Methods", columns, rows)]
     if material.beside:
-        tables += _runs_beside(material)
+        tables.append(_runs_beside(material))
     return Finding(
         "Agreement of explanations",
         (f"{len(few.texts)} test posts; each method explains the label that the model predicts.",),
@@ -52,17 +52,20 @@ def agreement_of_methods(material: Material) -> Finding:
     )
 
 
-def _runs_beside(material: Material) -> list[Table]:
+def _runs_beside(material: Material) -> Table:
     """Return, for each method, how far each two runs agree on the label that the first run predicts."""
     few = material.few
     runs = (material.run, *material.beside)
     names = [f"{number}: {run_name(run)}" for number, run in enumerate(runs, 1)]
     rows = []
     for method in (name for name in material.methods if name not in WITHOUT_LEARNING):
-        targets = [item.target for item in material.attributions[method]]
-        made = {
-            name: attribute(run, few.texts, method, targets, contexts=few.contexts, seed=material.seed)
-            for name, run in zip(names, runs, strict=True)
+        own = material.attributions[method]
+        targets = [item.target for item in own]
+        made = {names[0]: own} | {
+            name: attribute(
+                run, few.texts, method, targets, contexts=few.contexts, seed=material.seed, precision=material.precision
+            )
+            for name, run in zip(names[1:], material.beside, strict=True)
         }
         for (first, second), found in agreement_matrix(made, groups=few.groups).pairs.items():
             rows.append((method.replace("_", " "), first, second, _interval(found.kendall), _interval(found.overlap)))
@@ -73,7 +76,7 @@ def _runs_beside(material: Material) -> list[Table]:
         Column("Kendall tau-b", "right"),
         Column(f"overlap of the top {TOP}", "right"),
     )
-    return [Table("The same method on two runs", columns, tuple(rows))]
+    return Table("The same method on two runs", columns, tuple(rows))
 
 
 @EXAMINATIONS.register("randomisation")

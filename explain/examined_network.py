@@ -58,14 +58,12 @@ def structure(material: Material) -> Finding:
 @EXAMINATIONS.register("layers")
 def layers(material: Material) -> Finding:
     """Learnt weights and contributions, what is lost without each layer, what a line reads from it; seeds."""
-    run, posts, train = material.run, material.test, material.train
+    run, posts = material.run, material.test
     if layer_scores(run.parts()[0].aggregation) is None:
         return _probes_only(material)
     learnt = layer_weights(run, posts.texts, posts.contexts)
     dropped = drop_layers(run, posts.texts, posts.gold, posts.groups, posts.contexts)
-    probes = probe_run(
-        run, train.texts, train.gold, posts.texts, posts.gold, posts.groups, train.contexts, posts.contexts
-    )
+    probes = _probes(material)
     metric = metrics_of(run.task)[0]
     whole, without = dropped[0], dropped[1:]
     frame = learnt.frame(posts.groups)
@@ -123,10 +121,8 @@ def layers(material: Material) -> Finding:
 
 def _probes_only(material: Material) -> Finding:
     """Return what a line reads from each layer of a run that learnt no layer weights."""
-    run, posts, train = material.run, material.test, material.train
-    probes = probe_run(
-        run, train.texts, train.gold, posts.texts, posts.gold, posts.groups, train.contexts, posts.contexts
-    )
+    run, posts = material.run, material.test
+    probes = _probes(material)
     metric = metrics_of(run.task)[0]
     rows = tuple((probe.name, _probe_text(probe, metric)) for probe in probes)
     columns = (Column("layer"), Column(f"{metric} of a linear probe", "right", "higher"))
@@ -143,6 +139,14 @@ def _probes_only(material: Material) -> Finding:
         (Table("What a line reads from each layer", columns, rows, notes),),
         {},
         {"layers": frame},
+    )
+
+
+def _probes(material: Material) -> tuple[LayerProbe, ...]:
+    """Fit a probe of each layer on train posts and score it on test posts."""
+    train, posts = material.train, material.test
+    return probe_run(
+        material.run, train.texts, train.gold, posts.texts, posts.gold, posts.groups, train.contexts, posts.contexts
     )
 
 

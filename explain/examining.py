@@ -10,17 +10,16 @@ import pandas as pd
 # Parts register themselves when their files are imported.
 import explain.examined_attributions
 import explain.examined_network  # noqa: F401
-from explain.attention import NEEDS_ATTENTION
 from explain.examination import EXAMINATIONS, METHODS, Finding, Material, Posts
-from explain.model import Precision, has_attention
-from explain.run import LINEAR_METHODS
+from explain.model import Precision
+from explain.run import fitting_methods
 from mhclf.errors import ConfigError, MhclfError, RunError
 from mhclf.results.escape import guard_formula, plain
 from mhclf.results.files import read_mapping, write_text
 from mhclf.results.pages import data_uri, picture_size, render_page
 from mhclf.results.style import save
 from mhclf.training.prepared import prepare_data
-from mhclf.training.saved import Run, load_run, trained_hash
+from mhclf.training.saved import load_run, trained_hash
 
 logger = logging.getLogger(__name__)
 
@@ -88,17 +87,10 @@ def material_of(
         test,
         test.first(few),
         tuple(others),
-        tuple(methods) or _fitting_methods(run),
+        tuple(methods) or fitting_methods(run.config, METHODS),
         seed,
         precision,
     )
-
-
-def _fitting_methods(run: Run) -> tuple[str, ...]:
-    """Return the methods that are compared where none are named, of those that fit the run."""
-    if run.linear is not None:
-        return LINEAR_METHODS
-    return METHODS if has_attention(run) else tuple(name for name in METHODS if name not in NEEDS_ATTENTION)
 
 
 def _posts_hashes(folder: Path) -> list[object]:

@@ -197,31 +197,23 @@ def _second_annotator(
 def _attribute(model: ExplainedModel, items: Sequence[Item], method: str, seed: int) -> list[Attribution]:
     if not items:
         return []
+    texts, targets, contexts = _asked(model, items)
+    return attribute(model.run, texts, method, targets, contexts=contexts, seed=seed, model=model)
+
+
+def _asked(model: ExplainedModel, items: Sequence[Item]) -> tuple[list[str], list[str], list[str] | None]:
+    """Return texts, labels to explain, and contexts where there are any."""
     contexts = [item.context for item in items]
-    return attribute(
-        model.run,
-        [item.text for item in items],
-        method,
-        [model.run.labels[item.label] for item in items],
-        contexts=contexts if any(contexts) else None,
-        seed=seed,
-        model=model,
-    )
+    targets = [model.run.labels[item.label] for item in items]
+    return [item.text for item in items], targets, contexts if any(contexts) else None
 
 
 def _sensitivities(model: ExplainedModel, items: Sequence[Item], method: str, seed: int) -> list[float]:
     """Return max-sensitivity of each item; nothing for methods that do not go by gradients."""
     if method not in GRADIENTS or model.run.linear is not None:
         return []
-    contexts = [item.context for item in items]
-    found: list[float] = max_sensitivity(
-        model.run,
-        [item.text for item in items],
-        method,
-        [model.run.labels[item.label] for item in items],
-        contexts if any(contexts) else None,
-        seed=seed,
-    ).tolist()
+    texts, targets, contexts = _asked(model, items)
+    found: list[float] = max_sensitivity(model.run, texts, method, targets, contexts, seed=seed).tolist()
     return found
 
 

@@ -55,21 +55,26 @@ def chosen_methods(config: RunConfig, names: Sequence[str]) -> tuple[str, ...]:
     ConfigError
         On an unknown name.
     """
-    marks = config.evidence.head_weight > 0
-    unfit = {"exact_shapley", "tfidf_weights", *([] if marks else ["rationale_head"])}
-    if config.model.kind in ("bilstm", "cnn"):
-        unfit |= set(NEEDS_ATTENTION)
-    core = (*CORE_METHODS, "rationale_head")
     found: list[str] = []
     for name in names:
         if name in ("core", "all"):
-            wanted = core if name == "core" else tuple(METHODS)
-            linear = config.model.kind == "tfidf_lr"
-            found += LINEAR_METHODS if linear else [method for method in wanted if method not in unfit]
+            found += fitting_methods(config, (*CORE_METHODS, "rationale_head") if name == "core" else tuple(METHODS))
         else:
             check_method(name)
             found.append(name)
     return tuple(dict.fromkeys(found))
+
+
+def fitting_methods(config: RunConfig, names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the methods that fit a run of this configuration; the linear baseline has its own."""
+    if config.model.kind == "tfidf_lr":
+        return LINEAR_METHODS
+    unfit = {"exact_shapley", "tfidf_weights"}
+    if config.evidence.head_weight <= 0:
+        unfit.add("rationale_head")
+    if config.model.kind in ("bilstm", "cnn"):
+        unfit |= set(NEEDS_ATTENTION)
+    return tuple(name for name in names if name not in unfit)
 
 
 def explain_run(

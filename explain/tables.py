@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from explain.faithfulness import AT_SHARES, SHARES
 from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
@@ -52,7 +53,7 @@ def fidelity_table(
         rows.append(tuple(cells))
     columns = (
         Column("method"),
-        *(Column(metric, "right", "higher" if HIGHER_IS_BETTER[metric] else "lower") for metric in shown),
+        *(Column(metric, "right", direction(metric)) for metric in shown),
         *(
             column
             for base in ("random", "attention")
@@ -60,6 +61,11 @@ def fidelity_table(
         ),
     )
     return Table(_title(records[0]), columns, tuple(rows), _notes(records, counts, shown))
+
+
+def direction(metric: str) -> Literal["higher", "lower"]:
+    """Return which values of a metric are better."""
+    return "higher" if HIGHER_IS_BETTER[metric] else "lower"
 
 
 def _title(first: FidelityRecord) -> str:
@@ -91,14 +97,9 @@ def shares_table(records: Sequence[FidelityRecord], metric: str) -> Table:
                 *(format_interval(record.value, record.ci_low, record.ci_high) for record in own),
             )
         )
-    way = "higher" if HIGHER_IS_BETTER[metric] else "lower"
     columns = (
         Column("method"),
-        *(
-            Column(f"{how} {share:.0%}", "right", "higher" if way == "higher" else "lower")
-            for how in ("mask", "deletion")
-            for share in SHARES
-        ),
+        *(Column(f"{how} {share:.0%}", "right", direction(metric)) for how in ("mask", "deletion") for share in SHARES),
     )
     return Table("", columns, tuple(rows))
 

@@ -184,3 +184,11 @@ def read_suite_records(path: Path) -> SuiteRecords:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}, line {number}: is no suite record ({error}). Write the file again.") from error
     return SuiteRecords(tuple(found["rows"]), tuple(found["run"]), tuple(found["summary"]))
+
+
+def suite_records_in(path: Path) -> SuiteRecords | None:
+    """Read the records of a file that may hold others than a suite's: None then."""
+    try:
+        return read_suite_records(path)
+    except DataError:
+        return None

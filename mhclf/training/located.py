@@ -56,6 +56,11 @@ class LocatedCell:
     seconds: float = 0.0
     cost: float | None = None
 
+    @property
+    def to_run(self) -> bool:
+        """Whether the cell has to run, from its start or from where it stopped."""
+        return self.state in ("begun", "missing")
+
 
 def locate(cells: Sequence[PlannedCell], on_cell: Callable[[int], None] = lambda number: None) -> list[LocatedCell]:
     """Find the run folder of every cell.

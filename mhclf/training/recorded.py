@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mhclf.errors import DataError
-from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, read_suite_records
+from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, suite_records_in
 from mhclf.training.follow_ups import count_follow_ups
 from mhclf.training.located import LocatedCell
 
@@ -64,10 +63,8 @@ def _group(cell: LocatedCell) -> Group:
 
 def _find(wanted: Mapping[Group, set[str]], file: Path) -> dict[Group, SuiteRecords]:
     """Return what a file has of the wanted groups; other suites may call the same method by another name."""
-    try:
-        records = read_suite_records(file)
-    except DataError:
-        # The folder holds records of other kinds, too.
+    records = suite_records_in(file)
+    if records is None:
         return {}
     runs: dict[Group, list[SuiteRun]] = {}
     for run in records.runs:

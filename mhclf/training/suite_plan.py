@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mhclf.errors import DataError, MhclfError
+from mhclf.errors import MhclfError
 from mhclf.models.weights import EMBEDDED, resolve_encoder
-from mhclf.results.suite import read_suite_records
+from mhclf.results.suite import suite_records_in
 from mhclf.results.tables import Column, Table
 from mhclf.results.timing import Estimate, Timing, estimate, timings_of
 from mhclf.training.failure import Failure
@@ -35,7 +35,7 @@ def plan_table(
     folders: set[Path] = set()
     for cell in cells:
         state, why = _state(cell, failures)
-        if cell.folder is None or cell.state in ("complete", "recorded"):
+        if cell.folder is None or not cell.to_run:
             rows.append((cell.cell.name, state, None, why))
             continue
         if cell.folder.path in folders:
@@ -72,7 +72,7 @@ def plan_table(
 def _state(cell: LocatedCell, failures: Mapping[str, Failure]) -> tuple[str, str]:
     if cell.failure is not None:
         return "refused", str(cell.failure)
-    if cell.state not in ("complete", "recorded") and cell.cell.name in failures:
+    if cell.to_run and cell.cell.name in failures:
         return "failed", str(failures[cell.cell.name])
     return cell.state, ""
 
@@ -94,11 +94,8 @@ def _timings(cells: Sequence[LocatedCell], records: Sequence[Path]) -> list[Timi
         if cell.state == "complete" and cell.seconds > 0 and (rows := (cell.rows or {}).get("train", 0))
     ]
     for path in records:
-        try:
-            known += timings_of(read_suite_records(path))
-        except DataError:
-            # The folder holds records of other kinds, too.
-            continue
+        if (found := suite_records_in(path)) is not None:
+            known += timings_of(found)
     return known
 
 
