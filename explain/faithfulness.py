@@ -84,13 +84,21 @@ def variants(
 
 
 def label_probabilities(
-    model: ExplainedModel, post: ReadPost, kept: npt.NDArray[np.bool_], removal: Removal
+    model: ExplainedModel, post: ReadPost, *parts: tuple[npt.NDArray[np.bool_], Removal]
 ) -> npt.NDArray[np.float64]:
-    """Return the probabilities of all labels for variants of a post, shape (variants, labels)."""
+    """Return the probabilities of all labels for variants of a post, shape (variants, labels).
+
+    Parameters
+    ----------
+    model : ExplainedModel
+    post : ReadPost
+    parts : tuples
+        Which words stay, shape (n, words), and how the others are taken out; read together, in this order.
+    """
     if model.run.linear is not None:
-        texts = [without_words(post, row) for row in kept]
+        texts = [without_words(post, row) for kept, _ in parts for row in kept]
         return model.run.linear.probabilities(join_contexts(texts, [post.context] * len(texts)))
-    rows: list[TokenRow] = [model.row_without(post, row, removal) for row in kept]
+    rows: list[TokenRow] = [model.row_without(post, row, removal) for kept, removal in parts for row in kept]
     found: npt.NDArray[np.float64] = model.probabilities(model.logits(rows)).double().numpy()
     return found
 
@@ -177,8 +185,9 @@ def faithfulness(
     without, only = (variants(order, words, SHARES, without=flag) for flag in (True, False))
     steps = CURVE if curves else ()
     falling, rising = (variants(order, words, steps, without=flag) for flag in (True, False))
-    masked = label_probabilities(model, post, np.concatenate([full, without, only, falling, rising]), "mask")
-    deleted = label_probabilities(model, post, np.concatenate([without, only]), "delete")
+    masks, deletions = np.concatenate([full, without, only, falling, rising]), np.concatenate([without, only])
+    both = label_probabilities(model, post, (masks, "mask"), (deletions, "delete"))
+    masked, deleted = np.split(both, [len(masks)])
     k, n = len(SHARES), len(steps)
     p = masked[:, target.label]
     before, parts = p[0], np.split(p[1:], [k, 2 * k, 2 * k + n])

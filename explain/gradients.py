@@ -91,7 +91,7 @@ def by_batches(
     targets: Sequence[Target],
     score: Callable[[EmbeddedBatch, Sequence[Target], Sequence[int]], Tensor],
     settings: dict[str, Any],
-    share: float = 0.25,
+    passes: int = 1,
 ) -> list[WordScores]:
     """Apply a function that scores tokens of embedded posts, in batches that fit into memory."""
     found: list[WordScores] = [WordScores(np.zeros(0))] * len(posts)
@@ -105,7 +105,7 @@ def by_batches(
             found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
 
     model.network.eval()
-    model.in_batches(lengths, work, share)
+    model.in_batches(lengths, work, 0.25, passes=passes)
     return found
 
 
@@ -227,7 +227,7 @@ def _integrate(
             result = WordScores(posts[number].word_scores(own_scores.tolist()), settings, gap, gap <= TOLERANCE)
             found.append((number, result))
 
-    model.in_batches(lengths, work, 0.25, chosen)
+    model.in_batches(lengths, work, 0.25, chosen, steps)
     return found
 
 

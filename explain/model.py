@@ -27,6 +27,12 @@ Floats = npt.NDArray[np.float64]
 _STEP = 8
 """Batches are padded to a multiple of this, so that kernels meet few shapes."""
 
+_PASS = {"cpu": 64}
+"""Tokens that are read in the time that it takes to begin a forward pass (MiniLM on two cores: about 5 ms, and .1 ms a
+token): where padding would be more than that, another pass is cheaper."""
+
+_PASS_ELSEWHERE = 4096
+
 
 @dataclass(frozen=True)
 class Target:
@@ -91,7 +97,7 @@ class ExplainedModel:
     def batch(self, rows: Sequence[TokenRow]) -> dict[str, Tensor]:
         """Pad rows to one width, as in training."""
         tokenizer = self.run.parts()[1]
-        width = -(-max(len(row.ids) for row in rows) // _STEP) * _STEP
+        width = _stepped(max(len(row.ids) for row in rows))
         shape = (len(rows), width)
         found = {
             "input_ids": torch.full(shape, int(tokenizer.pad_token_id or 0)),
@@ -120,13 +126,13 @@ class ExplainedModel:
         new = {key: number for number, key in enumerate(keys) if key not in found}
 
         def read(part: Sequence[int]) -> None:
-            batch = self.batch([rows[number] for number in part])
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                outputs = self.network(batch).logits.float().cpu()
+            outputs = self.network(self.batch([rows[number] for number in part])).logits.float().cpu()
             for number, output in zip(part, outputs, strict=True):
                 found[keys[number]] = output.clone()
 
-        self.in_batches([len(row.ids) for row in rows], read, chosen=list(new.values()))
+        # Around all passes: the weights are rounded once, and not for each of them.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            self.in_batches([len(row.ids) for row in rows], read, chosen=list(new.values()))
         return torch.stack([found[key] for key in keys])
 
     def in_batches(
@@ -135,8 +141,11 @@ class ExplainedModel:
         work: Callable[[Sequence[int]], None],
         share: float = 1.0,
         chosen: Sequence[int] | None = None,
+        passes: int = 1,
     ) -> None:
         """Call `work` on parts of the rows that fit into memory, longest first; smaller parts when it runs out.
+
+        A part also ends where the padding in it would cost more than another forward pass.
 
         Parameters
         ----------
@@ -148,6 +157,9 @@ class ExplainedModel:
             Share of `tokens_at_once` that fits here.
         chosen : sequence of int, optional
             Positions of the rows that are meant; all of them by default.
+        passes : int
+            How many times `work` reads each row, where these do not need a forward pass each: padding is paid for as
+            often.
 
         Raises
         ------
@@ -156,10 +168,12 @@ class ExplainedModel:
         """
         order = sorted(range(len(lengths)) if chosen is None else chosen, key=lambda number: -lengths[number])
         budget = max(1, int(self.tokens_at_once * share))
+        spare = _PASS.get(self.device.type, _PASS_ELSEWHERE) // passes
         at = 0
         while at < len(order):
             longest = lengths[order[at]]
             part = order[at : at + max(1, budget // max(1, longest))]
+            part = part[: _worth_padding([lengths[number] for number in part], spare)]
             try:
                 work(part)
             except RuntimeError as error:
@@ -272,6 +286,20 @@ def require_attention(run: Run) -> None:
             f"{run.folder}: is a network of kind '{config.kind}' and has no attention. "
             "Explain it by occlusion, permutation_shapley or integrated_gradients."
         )
+
+
+def _stepped(length: int) -> int:
+    return -(-length // _STEP) * _STEP
+
+
+def _worth_padding(lengths: Sequence[int], spare: int) -> int:
+    """Return how many rows, longest first, go together before their padding passes `spare` tokens."""
+    padding = 0
+    for count, length in enumerate(lengths):
+        padding += _stepped(lengths[0]) - _stepped(length)
+        if padding > spare:
+            return count
+    return len(lengths)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

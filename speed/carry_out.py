@@ -91,9 +91,11 @@ def common_settings(bench: Bench, rounds: int) -> dict[str, Any]:
 def kept(job: Job, bench: Bench, rounds: int, found: Sequence[Measured]) -> Measured | None:
     """Return the finished measurement of a job with these settings, None where there is none."""
     wanted = common_settings(bench, rounds_of(job, rounds))
+    here = _environment(0.0)
     for item in found:
         same = {name: item.settings.get(name) for name in wanted} == wanted
-        if (item.work, item.data) == (job.work, job.data) and same:
+        here_too = all(item.environment.get(name) == here[name] for name in ("processor", "torch_threads", "gpu"))
+        if (item.work, item.data) == (job.work, job.data) and same and here_too:
             return item
     return None
 
@@ -112,10 +114,17 @@ def guess(job: Job, rounds: int, found: Sequence[Measured]) -> float:
 
 
 def merged(found: Sequence[Measured], new: Measured) -> list[Measured]:
-    """Return the measurements with a new one in its old place, or at its place in the order of works."""
+    """Return the measurements with a new one in place of its like, in the order of works.
+
+    One of another machine, number of threads, device or encoder stays beside it.
+    """
     order = {name: number for number, name in enumerate(WORKS)}
-    rest = [item for item in found if (item.work, item.data) != (new.work, new.data)]
-    return sorted([*rest, new], key=lambda item: (order.get(item.work, len(order)), item.work, item.data))
+    rest = [item for item in found if _key(item) != _key(new)]
+    return sorted([*rest, new], key=lambda item: (order.get(item.work, len(order)), *_key(item)))
+
+
+def _key(item: Measured) -> tuple[str, ...]:
+    return (item.work, item.data, item.machine, str(item.settings.get("encoder")), str(item.settings.get("device")))
 
 
 def measure(
@@ -160,13 +169,18 @@ def measure(
         work.title_theirs,
         work.kind,
         work.unit,
-        work.aim,
+        aim_on(bench, work),
         tuple(done),
         checks,
         common_settings(bench, len(done)) | work.settings,
         _environment(load),
         round(time.perf_counter() - start, 1),
     )
+
+
+def aim_on(bench: Bench, work: Work) -> float | None:
+    """Return a work's aim: aims are for the cores of a CPU, elsewhere only the numbers are told."""
+    return work.aim if bench.device == "cpu" else None
 
 
 def _environment(load: float) -> dict[str, Any]:

@@ -5,13 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+from torch import Tensor
+
 from mhclf import train
 from mhclf.config.run import RunConfig
-from mhclf.results.speed import Sample
+from mhclf.config.training import BatchConfig
+from mhclf.data.batches import batch_loader
+from mhclf.data.load import load_table
+from mhclf.losses.classification import Targets
+from mhclf.results.speed import Check, Sample
 from mhclf.training.environment import resolve_precision
+from mhclf.training.fit import build_plan, tokenise
+from mhclf.training.saved import load_run
 from speed.peers import (
     BATCH,
     BEST_FLAGS,
+    Tokenised,
     load_model,
     sorted_batches,
     tokenised,
@@ -52,7 +62,7 @@ class TrainingWork(Work):
 
     def prepare(self) -> None:
         """Write the posts as a data set; train both sides on four batches."""
-        posts = read_posts(self.data, self.bench.data_root)
+        self.read = posts = read_posts(self.data, self.bench.data_root)
         self.count = chunks_of(self.bench.size(min(_POSTS, len(posts.train.texts))), BATCH)
         self.dataset = write_part(posts, self.count, self.bench.folder / "data")
         few = min(self.count, 4 * BATCH)
@@ -75,6 +85,37 @@ class TrainingWork(Work):
     def _trained(self, method: str) -> Sample:
         folder = train(self._config(self.dataset, method), overwrite=True).folder
         return Sample(step_seconds(folder / "training_log.csv", self.count, BATCH), self.count)
+
+    def check(self) -> list[Check]:
+        """Compare the loss of one batch and the norm of its gradient, from the same weights without dropout."""
+        found = [self._plan_loss(), self._peer_loss()]
+        sizes = []
+        for network, loss in found:
+            loss.backward()
+            gradients = [item.grad for item in network.parameters() if item.grad is not None]
+            sizes.append((float(loss.detach()), float(torch.nn.utils.get_total_norm(gradients))))
+        (our_loss, our_norm), (their_loss, their_norm) = sizes
+        return [
+            Check("gap of the loss", abs(our_loss - their_loss), 1e-4),
+            Check("relative gap of the gradient's norm", abs(our_norm / their_norm - 1), 1e-4),
+        ]
+
+    def _peer_loss(self) -> tuple[torch.nn.Module, Tensor]:
+        model = load_model(self.model).eval()
+        batch = sorted_batches(Tokenised(self.few.tokenizer, self.few.rows[:BATCH]), 0, "cpu")[0]
+        return model, model(**batch).loss
+
+    def _plan_loss(self) -> tuple[torch.nn.Module, Tensor]:
+        """Return the network, and the loss that training by the library would take of the same posts."""
+        run = load_run(self.model.parent)
+        network, tokenizer = run.parts()
+        dataset = write_part(self.read, min(self.count, BATCH), self.bench.folder / "data")
+        table = load_table(str(dataset)).part("train")
+        objective = build_plan(table, run.config, network, ()).objective
+        posts = tokenise(tokenizer, table, run.config, run.max_length)
+        batch = next(iter(batch_loader(posts, BatchConfig(size=BATCH), seed=None)))
+        output = network.eval()(batch.inputs)
+        return network, objective(output, Targets(batch.targets), 0.0).total
 
     def _config(self, dataset: Path, method: str) -> RunConfig:
         return run_config(self.bench, dataset, method, batch={"size": BATCH}, trainer={"epochs": 1})
@@ -157,3 +198,7 @@ class TrainingLayerAttention(TrainingWork):
     def theirs(self) -> Sample:
         """Train by the plain recipe."""
         return self._trained("finetune")
+
+    def check(self) -> list[Check]:
+        """Nothing: the two are meant to differ."""
+        return []

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -158,6 +159,12 @@ class Measured:
         """Whether all checks hold."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def machine(self) -> str:
+        """Processor, threads and accelerator: what two measurements must share to be one."""
+        facts = self.environment
+        return f"{facts['processor']}, {facts['torch_threads']} threads, {facts['gpu'] or 'no GPU'}"
+
     def side(self, name: Literal["ours", "theirs"]) -> float:
         """Return the median of one side, in units a second where they are counted."""
         counted = self.kind == "times_faster" or (self.kind == "times_as_long" and self.unit != "s")
@@ -224,15 +231,25 @@ def _measured(entry: Any, where: str) -> Measured:
 
 def speed_tables(found: Sequence[Measured]) -> list[Table]:
     """Return one table for each kind of claim."""
+    letters = machine_letters(found)
     return [
-        _table(kind, chosen) for kind in get_args(Kind) if (chosen := [item for item in found if item.kind == kind])
+        _table(kind, chosen, letters)
+        for kind in get_args(Kind)
+        if (chosen := [item for item in found if item.kind == kind])
     ]
 
 
-def _table(kind: str, found: Sequence[Measured]) -> Table:
+def machine_letters(found: Sequence[Measured]) -> dict[str, str]:
+    """Return machine -> 'A', 'B', ..., the one with most works first."""
+    names = [item.machine for item in found]
+    return {name: chr(ord("A") + place) for place, (name, _) in enumerate(Counter(names).most_common())}
+
+
+def _table(kind: str, found: Sequence[Measured], letters: Mapping[str, str]) -> Table:
     columns = (
         Column("work"),
         Column("on"),
+        Column("machine"),
         Column("ours"),
         Column("beside"),
         Column("ours, median", "right"),
@@ -254,6 +271,7 @@ def _table(kind: str, found: Sequence[Measured]) -> Table:
             (
                 item.work,
                 item.data,
+                letters[item.machine],
                 item.ours,
                 item.theirs,
                 f"{_short(item.side('ours'))} {unit}",
@@ -265,7 +283,7 @@ def _table(kind: str, found: Sequence[Measured]) -> Table:
                 len(item.rounds),
             )
         )
-    notes = ["In brackets: lowest and highest round. In bold: the aim is reached, and the results are the same."]
+    notes = ["In brackets: lowest and highest round. In bold: the aim is reached, and no check of the results failed."]
     few = sorted({item.work for item in found if len(item.rounds) < ENOUGH_ROUNDS and kind != "not_worse"})
     if few:
         notes.append(f"Fewer than {ENOUGH_ROUNDS} rounds, a first look only: {', '.join(few)}.")
@@ -286,39 +304,43 @@ def _same(item: Measured) -> str | None:
 
 def speed_markdown(found: Sequence[Measured]) -> str:
     """Return the tables as one Markdown page, with what was measured on what."""
+    letters = machine_letters(found)
     pieces = [
         "# Speed and memory, side by side",
         "Made by `python experiments/speed.py` from `speed.json`, which holds every round. Both sides run on the same "
         "machine, one after the other in every round, in one process unless the work says otherwise. The figure of a "
         "round holds our measurement against the one right beside it; the table shows the median over rounds. Only "
-        "figures of this kind can be carried to another machine: absolute numbers cannot.",
+        "figures of this kind can be carried to another machine: absolute numbers cannot. Machines stand at the end.",
         *(to_markdown(table) for table in speed_tables(found)),
         "## Settings",
-        "\n".join(_settings_line(item) for item in found),
+        "\n".join(_settings_line(item, letters) for item in found),
         "## Machines",
         "\n".join(_machine_lines(found)),
     ]
     return "\n\n".join(piece.strip() for piece in pieces) + "\n"
 
 
-def _settings_line(item: Measured) -> str:
+def _settings_line(item: Measured, letters: Mapping[str, str]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in item.settings.items() if value is not None)
-    return f"- {item.work}, {item.data}: {settings}"
+    return f"- {item.work}, {item.data}, machine {letters[item.machine]}: {settings}"
 
 
 def _machine_lines(found: Sequence[Measured]) -> list[str]:
-    """Return one line for each machine, with the works measured there."""
+    """Return one line for each machine with its versions and commit, with the works measured there."""
+    letters = machine_letters(found)
     works: dict[str, list[str]] = {}
     for item in found:
         facts = item.environment
         versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
+        git = facts["git"] or {}
+        commit = f"{str(git['commit'])[:12]}{'+' if git.get('modified') else ''}" if git.get("commit") else "unknown"
         line = (
-            f"{facts['processor']}, {facts['cpu_count']} cores, {facts['torch_threads']} threads, "
-            f"{facts['gpu'] or 'no GPU'}; {facts['platform']}; Python {facts['python']}, {versions}"
+            f"{letters[item.machine]}: {item.machine}, {facts['cpu_count']} cores; {facts['platform']}; "
+            f"Python {facts['python']}, {versions}; commit {commit}"
         )
-        works.setdefault(line, []).append(item.work)
+        works.setdefault(line, []).append(f"{item.work} on {item.data}" if item.work != "start_up" else item.work)
     busy = max(float(item.environment["load"]) for item in found) if found else 0.0
-    lines = [f"- {line} ({', '.join(dict.fromkeys(names))})" for line, names in works.items()]
+    lines = [f"- {line} ({', '.join(dict.fromkeys(names))})" for line, names in sorted(works.items())]
     return [*lines, f"- highest load average during a work: {busy:.1f}"]
 
 

@@ -1,13 +1,13 @@
 """Measured works as bars: how many times as fast, and how much of a limit is used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from mhclf.results.speed import Measured
+from mhclf.results.speed import Measured, machine_letters
 from mhclf.results.style import BLUE, DARK, GREY, ORANGE, bare, save, styled, text_only, title
 
 
@@ -29,6 +29,7 @@ def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured]) -> Fig
     limited : sequence of Measured
         Drawn as shares of their limits.
     """
+    letters = machine_letters([*faster, *limited])
     parts = [part for part in (faster, limited) if part]
     heights = [0.32 * len(part) + 0.6 for part in parts]
     figure = Figure(figsize=(8.6, sum(heights) + 1.1), layout="constrained")
@@ -36,14 +37,14 @@ def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured]) -> Fig
     for part, own in zip(parts, axes, strict=True):
         if part is faster:
             own.set_xscale("log")
-            _bars(own, part, [item.figure for item in part], [item.aim for item in part], start=1.0)
+            _bars(own, part, [item.figure for item in part], [item.aim for item in part], letters, start=1.0)
             own.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             own.xaxis.set_minor_locator(NullLocator())
             own.xaxis.set_major_formatter(lambda value, _: f"{value:g}\u00d7")
             own.set_xlabel("times as fast as what stands beside it")
         else:
             shares = [item.figure / item.aim if item.aim else 0.0 for item in part]
-            _bars(own, part, shares, [1.0 for _ in part])
+            _bars(own, part, shares, [1.0 for _ in part], letters)
             own.set_xlabel("share of the limit (at most 1)")
     title(figure, "Speed and memory, side by side", "Median over rounds; blue: the aim is reached, orange: it is not.")
     return figure
@@ -54,6 +55,7 @@ def _bars(
     found: Sequence[Measured],
     values: Sequence[float],
     aims: Sequence[float | None],
+    letters: Mapping[str, str],
     start: float = 0.0,
 ) -> None:
     colors = [GREY if item.reached is None else BLUE if item.reached and item.same else ORANGE for item in found]
@@ -64,7 +66,9 @@ def _bars(
         if aim is not None:
             axes.plot([aim, aim], [place - 0.42, place + 0.42], color=DARK, linewidth=1.6)
     axes.axvline(1.0, color=GREY, linewidth=0.8)
-    axes.set_yticks(places, [text_only(f"{item.work}, {item.data}") for item in found])
+    several = len(letters) > 1
+    names = [f"{item.work}, {item.data}" + (f" ({letters[item.machine]})" if several else "") for item in found]
+    axes.set_yticks(places, [text_only(name) for name in names])
     axes.invert_yaxis()
     axes.margins(x=0.12)
     bare(axes, grid="x")

@@ -78,22 +78,25 @@ def predict_network(
     posts = TokenisedPosts(tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length, contexts, long)
     rows: list[torch.Tensor] = []
     parts: dict[str, list[torch.Tensor]] = defaultdict(list)
-    for item in batch_loader(posts, batch, seed=None):
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    # Around all batches: autocast rounds the weights once for as long as it stays open.
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for item in batch_loader(posts, batch, seed=None):
             output = network(item.to(device).inputs)
-        rows.append(item.rows)
-        aggregated = output.aggregated
-        found = {
-            "logits": output.logits,
-            "representation": aggregated.representation,
-            "weights": aggregated.weights,
-            "contributions": aggregated.contributions,
-            "gate": aggregated.gate,
-            "reservation": None if output.reservation is None else reservation_share(output.logits, output.reservation),
-        }
-        for name, values in found.items():
-            if values is not None:
-                parts[name].append(values.float().cpu())
+            rows.append(item.rows)
+            aggregated = output.aggregated
+            found = {
+                "logits": output.logits,
+                "representation": aggregated.representation,
+                "weights": aggregated.weights,
+                "contributions": aggregated.contributions,
+                "gate": aggregated.gate,
+                "reservation": None
+                if output.reservation is None
+                else reservation_share(output.logits, output.reservation),
+            }
+            for name, values in found.items():
+                if values is not None:
+                    parts[name].append(values.float().cpu())
     order = torch.cat(rows).argsort()
     joined = {name: torch.cat(values)[order].numpy() for name, values in parts.items()}
     probabilities = network.head.probabilities(torch.from_numpy(joined["logits"]))

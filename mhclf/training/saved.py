@@ -167,7 +167,8 @@ class Run:
         """Return probabilities, shape (n, labels); `contexts` are what was said before, where the set had that.
 
         Texts are read as they are: `prepare` makes of raw ones what the run was trained on. With `bf16` the encoder
-        multiplies in half precision: two to three times faster where the processor has it, and a little rounded.
+        multiplies in half precision: a little rounded, and about twice as fast where the processor is made for it
+        (AMD's, or with tiles).
         """
         return self.score(texts, contexts, precision).probabilities
 

@@ -8,6 +8,8 @@ from math import factorial
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from explain import attribute
 from explain.attention import look, pooled_query
@@ -378,6 +380,38 @@ def test_smaller_batches_when_memory_runs_out(trained_run):
         model.in_batches([10], never)
     with pytest.raises(RuntimeError, match="other"):
         model.in_batches([10], lambda part: (_ for _ in ()).throw(RuntimeError("other")))
+
+
+def test_parts_end_where_padding_costs_more_than_a_pass(trained_run):
+    model = ExplainedModel(trained_run())
+
+    def parts(lengths, passes=1):
+        found = []
+        model.in_batches(lengths, lambda part: found.append([lengths[number] for number in part]), passes=passes)
+        return found
+
+    # A pass costs as much as 64 tokens: 8 rows may each be padded by 8 tokens, and widths are multiples of 8.
+    assert parts([24] * 3 + [16] * 8) == [[24] * 3 + [16] * 8]
+    assert parts([24] * 3 + [16] * 9) == [[24] * 3 + [16] * 8, [16]]
+    assert parts([120, 117, 60, 57, 5]) == [[120, 117, 60], [57, 5]]
+    # Read sixteen times, padding is paid for sixteen times.
+    assert parts([24, 17, 16], passes=16) == [[24, 17], [16]]
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_row_is_in_one_part_and_padding_is_bounded(trained_run, lengths):
+    model = ExplainedModel(trained_run(), tokens_at_once=1000)
+    seen, padding = [], []
+
+    def work(part):
+        seen.extend(part)
+        widths = [-(-lengths[number] // 8) * 8 for number in part]
+        padding.append(sum(max(widths) - width for width in widths))
+
+    model.in_batches(lengths, work)
+    assert sorted(seen) == list(range(len(lengths)))
+    assert max(padding) <= 64
 
 
 @pytest.mark.parametrize(

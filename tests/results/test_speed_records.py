@@ -100,20 +100,31 @@ def test_tables_show_figure_aim_and_checks():
     slow = measured("times_as_long", work="near_duplicates", aim=0.1, unit="s")
     faster, longer = speed_tables([good, bad, slow])
     cells = faster.formatted()
-    assert cells[0][4:] == [
+    assert cells[0][2:5] == ["A", "us", "them"]
+    assert cells[0][5:] == [
         "40 posts/s", "8.33 posts/s", "5 [3, 8]", "≥ 4", "yes", "yes: largest gap of a probability 2e-06 ≤ 0.0001", "3",
     ]  # fmt: skip
-    assert type(faster.rows[0][6]).__name__ == "Strong" and type(faster.rows[1][6]) is str
-    assert cells[1][9] == "FAILED: largest gap of a probability 0.3 > 0.0001"
-    assert longer.formatted()[0][4:] == ["2.5 s", "12 s", "0.2 [0.125, 0.333]", "≤ 0.1", "no", "–", "3"]
+    assert type(faster.rows[0][7]).__name__ == "Strong" and type(faster.rows[1][7]) is str
+    assert cells[1][10] == "FAILED: largest gap of a probability 0.3 > 0.0001"
+    assert longer.formatted()[0][5:] == ["2.5 s", "12 s", "0.2 [0.125, 0.333]", "≤ 0.1", "no", "–", "3"]
     assert "Fewer than 5 rounds, a first look only: prediction." in faster.notes
 
 
 def test_the_page_names_settings_and_machines_once():
     page = speed_markdown([measured(), measured(data="other")])
-    assert page.count("Some CPU, 2 cores, 2 threads, no GPU; Linux; Python 3.11.9, torch 2.13.0 (prediction)") == 1
-    assert "- prediction, other: rounds 3\n" in page
+    machine = "A: Some CPU, 2 threads, no GPU, 2 cores; Linux; Python 3.11.9, torch 2.13.0; commit unknown"
+    assert page.count(f"{machine} (prediction on demo, prediction on other)") == 1
+    assert "- prediction, other, machine A: rounds 3\n" in page
     assert "highest load average during a work: 1.2" in page
+
+
+def test_machines_stand_apart_and_the_one_with_most_works_comes_first():
+    git = {"commit": "0123456789abcdef", "modified": True}
+    other = replace(measured(), environment=MACHINE | {"processor": "Other CPU", "git": git})
+    found = [other, measured(), measured(data="other")]
+    assert [row[2] for row in speed_tables(found)[0].formatted()] == ["B", "A", "A"]
+    page = speed_markdown(found)
+    assert "- B: Other CPU, 2 threads, no GPU, 2 cores;" in page and "commit 0123456789ab+ (prediction on demo)" in page
 
 
 def test_records_come_back_and_all_files_are_the_same_byte_for_byte(tmp_path):

@@ -1,11 +1,14 @@
 """Works on the demo corpus with a tiny encoder: both sides run, agree, and are kept."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mhclf.errors import ConfigError
 from mhclf.results.speed import Check
-from speed.carry_out import Job, guess, kept, measure, merged, plan, sets_here, work_names
+from speed.carry_out import Job, aim_on, guess, kept, measure, merged, plan, sets_here, work_names
 from speed.prediction import half_checks
 from speed.work import WORKS, Bench
 
@@ -22,6 +25,9 @@ def test_training_works(work, bench):
     assert {item.ours.amount for item in found.rounds} | {item.theirs.amount for item in found.rounds} == {8}
     assert all(item.ours.value > 0 and item.theirs.value > 0 for item in found.rounds)
     assert found.settings["posts"] == 8 and found.settings["encoder"] == "tiny-bert"
+    # Loss and gradient of the same posts from the same weights; layer attention is another network.
+    assert len(found.checks) == (0 if work == "training_layer_attention" else 2)
+    assert found.same, [str(check) for check in found.checks]
 
 
 @pytest.mark.parametrize("work", ["prediction", "occlusion", "comprehensiveness", "integrated_gradients"])
@@ -35,6 +41,9 @@ def test_both_sides_give_the_same_numbers(work, bench):
 def test_shapley_agrees_with_shap_set_by_set(bench):
     found = measure(Job("shapley", "demo"), Bench(bench.folder, encoder=bench.encoder, limit=1), 1)
     assert found.same, [str(check) for check in found.checks]
+    # Evaluations are counted, not taken from the budget.
+    assert found.rounds[0].ours.amount == found.settings["our_evaluations_a_post"]
+    assert 100 < found.rounds[0].ours.amount <= 203 and 100 < found.rounds[0].theirs.amount <= 260
 
 
 def test_memory_and_near_duplicates(bench):
@@ -71,6 +80,16 @@ def test_what_is_done_with_the_same_settings_is_kept(bench):
     assert guess(job, 4, [found]) == pytest.approx(4 * found.seconds)
     assert guess(job, 4, []) == WORKS.get("near_duplicates").guess * 5
     assert merged([found], found) == [found]
+    # Another machine or number of threads is another measurement: neither kept for this one, nor lost.
+    elsewhere = replace(found, environment={**found.environment, "torch_threads": 64})
+    assert kept(job, bench, 1, [elsewhere]) is None
+    assert merged([elsewhere], found) == merged([found], elsewhere) and len(merged([elsewhere], found)) == 2
+
+
+def test_aims_are_for_a_cpu():
+    bench = Bench(Path("nowhere"), device="cuda")
+    assert aim_on(bench, WORKS.get("prediction")(bench, "dreaddit")) is None
+    assert aim_on(replace(bench, device="cpu"), WORKS.get("prediction")(bench, "dreaddit")) == 3.0
 
 
 def test_sides_change_places(bench, monkeypatch):
