@@ -54,10 +54,10 @@ def main(argv: Sequence[str]) -> int:
         return print_plan(asked(cells, arguments)[0], failures_file, max(1, arguments.jobs))
     failed: list[tuple[str, Failure]] = []
     if not arguments.from_records:
-        from mhclf.training.suite_records import gather
+        from mhclf.training.suite_records import gather, readable
 
         found, kept = asked(cells, arguments)
-        done = carry_out([cell for cell in found if cell.state != "recorded"], arguments, failures_file)
+        done = readable(carry_out([cell for cell in found if cell.state != "recorded"], arguments, failures_file))
         failed = [(cell.planned.name, cell.failure) for cell in done if cell.failure is not None]
         gathered = merge_suite_records(kept, gather(done))
         if records_file.is_file():

@@ -65,6 +65,9 @@ class SuiteConfig:
         settings of the suite.
     explained : ExplainedConfig
         What `explain.py --suite` does with its runs.
+    ranks_without : list of str
+        Data sets whose test posts stand in another one, too: mean ranks leave them out, as their test takes data sets
+        as independent.
     notes : list of str
         Printed below the title.
     """
@@ -77,11 +80,17 @@ class SuiteConfig:
     dataset_settings: dict[str, Any] = field(default_factory=dict)
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     explained: ExplainedConfig = field(default_factory=ExplainedConfig)
+    ranks_without: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.grids:
             raise ConfigError("grids: give one or more, each with datasets, methods and seeds.")
+        for dataset in self.ranks_without:
+            if dataset not in self.datasets:
+                raise ConfigError(
+                    f"ranks_without: '{dataset}' is none of the datasets.{nearest(dataset, self.datasets)}"
+                )
         for baseline in self.baselines:
             if baseline not in self.methods:
                 raise ConfigError(f"baselines: '{baseline}' is none of the methods.{nearest(baseline, self.methods)}")

@@ -70,8 +70,9 @@ class SuiteContent:
 
     @property
     def commits(self) -> tuple[str, ...]:
-        """First twelve digits of the commits of all runs, sorted."""
-        return tuple(sorted({run.commit[:12] for run in self.records.runs if run.commit}))
+        """First twelve digits of the commits of all runs, sorted; with a plus where files were changed."""
+        known = {(run.commit[:12], run.commit.endswith("+")) for run in self.records.runs if run.commit}
+        return tuple(f"{digits}+" if changed else digits for digits, changed in sorted(known))
 
     @property
     def failures(self) -> tuple[str, ...]:

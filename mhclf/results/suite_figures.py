@@ -29,7 +29,7 @@ def forest_figure(scores: Sequence[DatasetScores], baseline: str) -> Figure:
     scores : sequence of DatasetScores
         With one line or more that ran.
     baseline : str
-        Filled dots differ from it significantly, in accuracy.
+        Filled dots differ from it significantly, in accuracy; hollow ones do not, small ones were not tested.
 
     Returns
     -------
@@ -55,8 +55,13 @@ def forest_figure(scores: Sequence[DatasetScores], baseline: str) -> Figure:
     handles.append(
         Line2D([], [], color=DARK, marker="o", markerfacecolor="white", linestyle="", label="hollow: p ≥ .05")
     )
+    handles.append(Line2D([], [], color=DARK, marker="o", markersize=3.5, linestyle="", label="small: the baseline, or not tested"))
     if any(part.beside for part, _ in shown):
-        handles.append(Line2D([], [], color=GREY, marker="D", markersize=5, linestyle="", label="published"))
+        handles.append(
+            Line2D(
+                [], [], color=GREY, marker="D", markersize=5, linestyle="", label="published or computed from its data"
+            )
+        )
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
     sentence = (
         "Mean over seeds with 95 % interval (posts and seeds). Filled: accuracy differs from "
@@ -67,20 +72,20 @@ def forest_figure(scores: Sequence[DatasetScores], baseline: str) -> Figure:
     return figure
 
 
-def ranked(scores: Sequence[DatasetScores]) -> tuple[list[str], int, MeanRanks] | None:
+def ranked(scores: Sequence[DatasetScores], without: Sequence[str] = ()) -> tuple[list[str], int, MeanRanks] | None:
     """Return the methods that ran on every data set, how many sets these are, and their mean ranks.
 
-    Of data sets that share test rows (cuts of one set) only the first counts. None where there are fewer than five
-    data sets or three such methods, or where the headline metrics differ in direction.
+    Of data sets that share test rows (cuts of one set) only the first counts, and those named in `without` do not. None
+    where there are fewer than five data sets or three such methods, or where the headline metrics differ in direction.
     """
     tables = []
     seen: set[str] = set()
     for part in scores:
         means = {(line.method, line.encoder): _mean(part, line) for line in part.lines}
         found = {key: mean for key, mean in means.items() if mean is not None}
-        if found and seen.isdisjoint(part.rows.ids):
+        if found and part.rows.dataset not in without and seen.isdisjoint(part.rows.ids):
             tables.append((part, found))
-            seen.update(part.rows.ids)
+        seen.update(part.rows.ids)
     directions = {higher_is_better(part.rows.headline_metrics[0]) for part, _ in tables}
     if len(tables) < FEWEST_DATASETS or len(directions) != 1:
         return None
@@ -151,8 +156,10 @@ def _panel(axes: Axes, part: DatasetScores, lines: Sequence[SuiteLine], encoders
         colour = _colour(line.encoder, encoders)
         if score.ci_low is not None and score.ci_high is not None:
             axes.hlines(place, score.ci_low, score.ci_high, color=colour, linewidth=1.6)
-        filled = colour if line.is_marked(baseline) else "white"
-        axes.plot([_mean(part, line) or 0.0], [place], "o", color=colour, markerfacecolor=filled, markersize=6)
+        tested = baseline in line.comparisons
+        filled = "white" if tested and not line.is_marked(baseline) else colour
+        size = 6 if tested else 3.5
+        axes.plot([_mean(part, line) or 0.0], [place], "o", color=colour, markerfacecolor=filled, markersize=size)
     published = [line for line in beside_lines(part.beside) if metric in line.numbers]
     for place, published_line in enumerate(published, start=len(lines)):
         axes.plot([published_line.numbers[metric].value], [place], "D", color=GREY, markersize=4.5)

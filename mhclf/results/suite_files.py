@@ -13,6 +13,7 @@ from mhclf.results.suite_content import SuiteContent, suite_content
 from mhclf.results.suite_figures import forest_figure, rank_figure, ranked
 from mhclf.results.suite_latex import content_latex
 from mhclf.results.suite_long import long_table
+from mhclf.results.suite_pairs import PAIRS_EXPLAINED, counted, pair_changes, pairs_table
 from mhclf.results.suite_published import apart_table
 from mhclf.results.suite_scores import layers_table
 from mhclf.results.suite_table import content_markdown, explanation, footer, scores_table, state_lines
@@ -63,7 +64,7 @@ def _write_pictures(folder: Path, content: SuiteContent) -> dict[Path, str]:
         baseline = content.suite.baselines[0] if content.suite.baselines else ""
         says = "Mean and interval of the headline metric of every method, a panel for each data set."
         pictures[save(forest_figure(content.scores, baseline), forest)] = says
-    if found := ranked(content.scores):
+    if found := ranked(content.scores, content.suite.ranks_without):
         pictures[save(rank_figure(*found), ranks)] = "Mean ranks of the methods with the critical difference."
     for path in (forest, ranks):
         if path not in pictures:
@@ -84,6 +85,7 @@ def _page(content: SuiteContent, pictures: dict[Path, str]) -> str:
         for part in content.scores
     ]
     layers = layers_table(content.suite, content.records)
+    changes = pair_changes(content.suite, content.records)
     facts = [
         ("data sets", len(content.scores)),
         ("runs", sum(len(line.seeds) for part in content.scores for line in part.lines)),
@@ -99,6 +101,8 @@ def _page(content: SuiteContent, pictures: dict[Path, str]) -> str:
         pictures=shown,
         parts=parts,
         layers=layers if layers.rows else None,
+        pairs=pairs_table(changes) if changes else None,
+        pair_lines=[PAIRS_EXPLAINED, *counted(content.suite, changes)] if changes else [],
         explanation=explanation(content).replace("`", ""),
         footer=footer(content).replace("`", ""),
     )

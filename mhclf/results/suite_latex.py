@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mhclf.config.published import PublishedNumber
-from mhclf.results.escape import plain
+from mhclf.results.escape import escape_latex, plain
 from mhclf.results.suite_content import DatasetScores, SuiteContent
 from mhclf.results.suite_lines import LEVEL, SuiteLine, best_mean
 from mhclf.results.suite_published import beside_lines, number_text, published_notes
@@ -31,16 +31,16 @@ def content_latex(content: SuiteContent) -> str:
     name = content.suite.name
     parts = [
         f"% {plain(content.title)}",
-        f"% {plain(explanation(content))}",
         "% Shown are the headline metric with its interval, and the next metrics or those that were published with",
-        "% their sd over seeds; everything is in the Markdown and CSV files of the same name.",
-        *(f"% {plain(line)}" for line in (*state_lines(content), footer(content))),
+        "% their sd over seeds; every number is in the CSV file of the same name, layers and pairs in the Markdown.",
         r"% \usepackage{array,booktabs,graphicx,longtable}",
     ]
     baselines = content.suite.baselines
     tables = [to_latex(paper_table(part, baselines), f"tab:{_slug(name, part)}", fit=True) for part in content.scores]
     blocks = [to_longtable(table) for table in apart_tables(content)]
-    return "\n".join(["\n".join(parts), "", *tables, *blocks])
+    said = (explanation(content), *state_lines(content), footer(content))
+    words = " ".join(escape_latex(plain(line.replace("`", ""))) for line in said)
+    return "\n".join(["\n".join(parts), "", *tables, *blocks, f"{{\\footnotesize\\noindent {words}\\par}}", ""])
 
 
 def paper_table(part: DatasetScores, baselines: Sequence[str]) -> Table:

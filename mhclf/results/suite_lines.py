@@ -98,8 +98,9 @@ def suite_lines(suite: SuiteConfig, records: SuiteRecords, rows: TestRows, datas
 
 
 def best_mean(lines: Sequence[SuiteLine], metric: str) -> float | None:
-    """Return the best mean of a metric; None where no line has one."""
-    means = [line.scores[metric].mean for line in lines if metric in line.scores]
+    """Return the best mean of a metric among the lines with most seeds; None where no line has one."""
+    most = max((len(line.seeds) for line in lines if metric in line.scores), default=0)
+    means = [line.scores[metric].mean for line in lines if metric in line.scores and len(line.seeds) == most]
     known = [mean for mean in means if mean is not None]
     return (max if higher_is_better(metric) else min)(known, default=None)
 

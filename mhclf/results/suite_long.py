@@ -15,7 +15,7 @@ def long_table(scores: Sequence[DatasetScores], baselines: Sequence[str]) -> Tab
     columns = tuple(
         Column(name)
         for name in (
-            "kind", "data set", "test rows", "method", "encoder", "seeds", "missing", "metric", "better",
+            "kind", "data set", "data hash", "test rows", "method", "encoder", "seeds", "missing", "metric", "better",
             "mean", "ci_low", "ci_high", "sd", "best",
             *(f"{name} {baseline}" for baseline in baselines
               for name in ("accuracy difference from", "ci_low against", "ci_high against", "p (Holm) against")),
@@ -42,6 +42,7 @@ def _our_row(part: DatasetScores, line: SuiteLine, metric: str, baselines: Seque
     return (
         "ours",
         part.rows.dataset,
+        part.rows.data_hash,
         len(part.rows.ids),
         line.method,
         line.encoder,
@@ -67,6 +68,7 @@ def _published_row(
     return (
         kind,
         part.rows.dataset,
+        "",
         number.test.n,
         model_name(number),
         "",

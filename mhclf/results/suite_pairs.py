@@ -11,10 +11,18 @@ from mhclf.config.suite import SuiteConfig
 from mhclf.results.suite import SuiteRecords, SuiteRun
 from mhclf.results.tables import Cell, Column, Table, format_mean_sd, format_number, to_markdown
 
-TWINS = (("finetune", "supcon"), ("layer_attentive", "lara_supcon"))
+TWINS = {"finetune": "supcon", "layer_attentive": "lara_supcon"}
 """Recipes that differ by the contrastive loss alone: without it, with it."""
 
 MOST_PAIRS = 6
+
+PAIRS_EXPLAINED = (
+    "For each pair of classes: the margin, which is the distance of the two centroids over the mean distance of a "
+    "post to its own centroid in what the head reads, and the confusion, which is the share of the two classes' "
+    "test posts that were taken for the other one. Both without and with the contrastive loss, mean over the seeds "
+    "that both have; the difference is with less without, ± its sd over seeds. The loss works on a projection of "
+    "the same vectors, so a wider margin is near to what it was asked for; only fewer confusions are a gain."
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,23 @@ class PairChange:
     confusion: npt.NDArray[np.float64]
 
 
+def twins(suite: SuiteConfig) -> list[tuple[str, str]]:
+    """Return the pairs of methods (recipes and variants of a suite) that differ by the contrastive loss alone."""
+    settings = {name: suite.variants.get(name, {"method": name}) for name in suite.methods}
+    return [
+        (plain, contrastive)
+        for plain, own in settings.items()
+        for contrastive, other in settings.items()
+        if own["method"] in TWINS and other == own | {"method": TWINS[own["method"]]}
+    ]
+
+
 def pair_changes(suite: SuiteConfig, records: SuiteRecords) -> list[PairChange]:
     """Return every pair of every data set where runs with and without the loss exist at the same seeds."""
     found = []
     for dataset in map(short_name, suite.datasets):
         for encoder in dict.fromkeys(short_name(encoder) for grid in suite.grids for encoder in grid.encoders):
-            for plain, contrastive in TWINS:
+            for plain, contrastive in twins(suite):
                 without = _by_seed(records, dataset, encoder, plain)
                 with_loss = _by_seed(records, dataset, encoder, contrastive)
                 seeds = tuple(sorted(seed for seed in without if seed in with_loss))
@@ -62,15 +81,9 @@ def pairs_section(suite: SuiteConfig, records: SuiteRecords) -> str:
     changes = pair_changes(suite, records)
     if not changes:
         return ""
-    intro = (
-        "For each pair of classes: the margin, which is the distance of the two centroids over the mean distance of a "
-        "post to its own centroid in what the head reads, and the confusion, which is the share of the two classes' "
-        "test posts that were taken for the other one. Both without and with the contrastive loss, mean over the seeds "
-        "that both have; the difference is with less without, ± its sd over seeds. The loss works on a projection of "
-        "the same vectors, so a wider margin is near to what it was asked for; only fewer confusions are a gain.\n"
-    )
     table = to_markdown(pairs_table(changes))
-    return "\n".join(["## Confusable pairs\n", intro, table, *(f"- {line}" for line in counted(changes))]) + "\n"
+    lines = [f"- {line}" for line in counted(suite, changes)]
+    return "\n".join(["## Confusable pairs\n", f"{PAIRS_EXPLAINED}\n", table, *lines]) + "\n"
 
 
 def pairs_table(changes: Sequence[PairChange]) -> Table:
@@ -110,10 +123,10 @@ def pairs_table(changes: Sequence[PairChange]) -> Table:
     return Table("", columns, tuple(lines))
 
 
-def counted(changes: Sequence[PairChange]) -> list[str]:
+def counted(suite: SuiteConfig, changes: Sequence[PairChange]) -> list[str]:
     """Return what each twin's pairs show, all of them counted, and what that cannot show."""
     lines = []
-    for plain, contrastive in TWINS:
+    for plain, contrastive in twins(suite):
         own = [change for change in changes if (change.plain, change.contrastive) == (plain, contrastive)]
         if not own:
             continue

@@ -63,8 +63,9 @@ def explanation(content: SuiteContent) -> str:
         "over groups of posts and seeds) and the sd over seeds behind ±. "
         f"The last columns compare each method with {_named(content.suite.baselines)} on the same posts and seeds: "
         "difference of accuracy (for several labels a post: share of right label decisions), its paired 95 % bootstrap "
-        "interval over groups, and the p-value of a paired permutation test, Holm-corrected within the column. Bold "
-        "marks the best mean of ours, not significance; * marks p < .05 after correction."
+        "interval over groups and seeds, and the p-value of a paired permutation test over groups, which speaks of "
+        "these trained models only, Holm-corrected within the column. Bold marks the best mean among the methods with "
+        "most seeds, not significance; * marks p < .05 after correction."
     )
     if any(part.beside for part in content.scores):
         text += (
@@ -86,8 +87,16 @@ def footer(content: SuiteContent) -> str:
     return (
         f"Made by `{content.command}`; again from the committed records alone with `{content.command} --from-records`. "
         f"Protocol: {_listed(content.protocols)}. Seeds: {_listed(map(str, content.seeds))}. "
-        f"Commits: {_listed(content.commits)}. Data: {data or 'none'}."
+        f"Commits: {_listed(content.commits)}. Data: {data or 'none'}. Runs: {_counted(content)}."
     )
+
+
+def _counted(content: SuiteContent) -> str:
+    """Return how many of the planned runs there are."""
+    lines = [line for part in content.scores for line in part.lines]
+    done = sum(len(line.seeds) for line in lines)
+    planned = done + sum(len(line.missing) for line in lines)
+    return f"all {done}" if done == planned else f"{done} of {planned} planned in these tables"
 
 
 def _listed(words: Iterable[str]) -> str:

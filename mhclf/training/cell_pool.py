@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -119,6 +120,9 @@ def _start(number: int, cell: LocatedCell, threads: int) -> _Worker:
 def _end(worker: _Worker, cell: LocatedCell) -> RunOutcome | Failure:
     """Return how the cell of an ended worker ended."""
     assert worker.process.stdout is not None and cell.folder is not None
+    # What it started (the other processes of ddp) would keep its cores, and hold the end of its output.
+    with suppress(ProcessLookupError):
+        os.killpg(worker.process.pid, signal.SIGKILL)
     printed = worker.process.stdout.read().strip()
     _close(worker)
     folder, code = cell.folder, worker.process.returncode

@@ -8,13 +8,13 @@ from typing import Any
 from mhclf.config.cells import with_absolute_paths
 from mhclf.config.run import RunConfig
 from mhclf.config.structure import from_mapping, to_mapping
+from mhclf.errors import ConfigError
 from mhclf.training.cell_pool import Watch
 from mhclf.training.failure import Failure, attempt
 from mhclf.training.located import LocatedCell
-from mhclf.training.ray_engine import ray_session
+from mhclf.training.ray_engine import RETRIES, ray_session, why_lost
 from mhclf.training.run import RunOutcome, outcome_of, run
 
-_RETRIES = 3
 """Times that a cell whose worker dies is started again; it goes on from its last epoch."""
 _TICK = 0.5
 
@@ -27,7 +27,7 @@ def run_on_ray(cells: Sequence[tuple[int, LocatedCell]], cpus: int, data_root: s
     cells : sequence of (int, LocatedCell)
         Numbers and cells with a folder, no two with the same one.
     cpus : int
-        Cores of each cell. A cell that trains on GPUs asks for as many as it has devices.
+        Cores of each cell. A cell that trains on a GPU (`accelerator` auto where the cluster has one) asks for it.
     data_root : str
         Folder of the data files where a cell names none.
     watch : Watch
@@ -36,19 +36,27 @@ def run_on_ray(cells: Sequence[tuple[int, LocatedCell]], cpus: int, data_root: s
     ------
     MissingDependencyError
         If Ray is not installed.
+    ConfigError
+        If a cell shares its steps among several devices.
 
     Notes
     -----
     A cell is its run folder, which a worker holds by a lock: a worker that is killed frees it, and the task that Ray
     starts in its place goes on from the last checkpoint.
     """
+    for _, cell in cells:
+        if cell.cell.config.trainer.devices > 1:
+            raise ConfigError(
+                f"{cell.cell.name}: trainer: devices: is {cell.cell.config.trainer.devices}, and a task of Ray is one "
+                "process. Leave it at 1 with --engine ray, or use --commands and a queue (docs/howto/slurm.md)."
+            )
     with ray_session() as ray:
         waiting: dict[Any, tuple[int, LocatedCell]] = {}
         for number, cell in cells:
             config = with_absolute_paths(cell.cell.config, data_root)
-            gpus = config.trainer.devices if config.trainer.accelerator in {"gpu", "cuda"} else 0
+            gpus = gpus_wanted(config, float(ray.cluster_resources().get("GPU", 0)))
             # A process for each cell, as on one machine: nothing of one cell is left for the next.
-            task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES, max_calls=1)(cell_task)
+            task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES, max_calls=1)(cell_task)
             waiting[task.remote(to_mapping(config), cpus)] = number, cell
         begun: set[int] = set()
         start = time.time()
@@ -77,6 +85,12 @@ def cell_task(settings: dict[str, Any], threads: int) -> dict[str, Any]:
     return asdict(ended) if isinstance(ended, Failure) else {"was_complete": ended.was_complete}
 
 
+def gpus_wanted(config: RunConfig, in_cluster: float) -> int:
+    """Return how many GPUs a cell asks Ray for."""
+    accelerator = config.trainer.accelerator
+    return int(accelerator in {"gpu", "cuda"} or (accelerator == "auto" and in_cluster >= 1))
+
+
 def _works(cell: LocatedCell, start: float) -> bool:
     """Return whether a worker has written the run's status: Ray does not say when a task begins."""
     assert cell.folder is not None
@@ -88,8 +102,7 @@ def _end(ray: Any, reference: Any, cell: LocatedCell) -> RunOutcome | Failure:
     try:
         content = ray.get(reference)
     except ray.exceptions.RayError as error:
-        # Its message names machines and holds a log; the kind says enough.
-        return Failure(type(error).__name__, f"the worker was lost {_RETRIES + 1} times (out of memory?).")
+        return Failure(type(error).__name__, why_lost(ray, error))
     if "kind" in content:
         return Failure(**content)
     assert cell.folder is not None

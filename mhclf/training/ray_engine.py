@@ -9,6 +9,9 @@ from typing import Any
 
 from mhclf.errors import MissingDependencyError
 
+RETRIES = 3
+"""How often Ray starts a task again whose worker was lost."""
+
 
 @contextmanager
 def ray_session() -> Iterator[Any]:
@@ -49,3 +52,11 @@ def quiet_options() -> dict[str, Any]:
         "logging_level": logging.ERROR,
         "runtime_env": environment,
     }
+
+
+def why_lost(ray: Any, error: Exception) -> str:
+    """Return why a task gave nothing. Ray's own message names machines and holds a log; the kind says enough."""
+    lost = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError)
+    if isinstance(error, lost):
+        return f"the worker was lost {RETRIES + 1} times (out of memory?)."
+    return "the task could not be started or ended there. Is mhclf installed on every machine of the cluster?"

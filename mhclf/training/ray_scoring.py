@@ -11,11 +11,10 @@ from typing import Any
 from mhclf.errors import RunError
 from mhclf.results.files import write_bytes
 from mhclf.training.failure import Failure, attempt
-from mhclf.training.ray_engine import ray_session
+from mhclf.training.ray_engine import RETRIES, ray_session, why_lost
 from mhclf.training.saved import Run, load_run
 from mhclf.training.scoring import Block, BlockJob, ScoredBlock, score_block
 
-_RETRIES = 3
 """Times that a block whose worker dies is scored again."""
 _AHEAD = 2
 """Blocks that wait for each processor: what bounds memory, and at most done twice after this process is killed."""
@@ -38,7 +37,7 @@ def score_on_ray(run: Run, job: BlockJob, blocks: Iterator[Block]) -> Iterator[S
     # What an earlier process left here was never counted as done.
     shutil.rmtree(folder, ignore_errors=True)
     with ray_session() as ray:
-        task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_block_task)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_block_task)
         shared = ray.put((str(run.folder.absolute()), job))
         ahead = max(1, int(ray.cluster_resources().get("CPU", 1))) * _AHEAD
         running: deque[tuple[Path, Any]] = deque()
@@ -63,8 +62,8 @@ def _taken(ray: Any, path: Path, reference: Any) -> ScoredBlock:
         found = ray.get(reference)
     except ray.exceptions.RayError as error:
         raise RunError(
-            f"{path.parent}: the block at row {int(path.stem)} lost its worker {_RETRIES + 1} times "
-            f"({type(error).__name__}). The same command goes on from what is done; --batch-size lowers memory."
+            f"{path.parent}: the block at row {int(path.stem)}: {type(error).__name__}: {why_lost(ray, error)} "
+            "The same command goes on from what is done; --batch-size lowers memory."
         ) from None
     if isinstance(found, Failure):
         raise RunError(f"{path.parent}: the block at row {int(path.stem)} cannot be scored: {found}")

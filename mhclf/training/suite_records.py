@@ -1,16 +1,18 @@
 """From the run folders of a suite to its committed records."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from mhclf.config.run import short_name
 from mhclf.config.suite import PlannedCell
+from mhclf.errors import RunError
 from mhclf.evaluation import hierarchical_interval
 from mhclf.results.files import read_mapping
 from mhclf.results.suite import SuiteRecords, SuiteRun, SuiteSummary, TestRows, salted
-from mhclf.training.failure import Failure
+from mhclf.training.failure import Failure, attempt
 from mhclf.training.measured import Measured, on_target, own_test, under_noise
 from mhclf.training.run import RunOutcome
 from mhclf.training.suite import Cell
@@ -35,6 +37,32 @@ def gather(cells: Sequence[Cell]) -> SuiteRecords:
     return SuiteRecords(tuple(rows.values()), tuple(runs), tuple(summaries))
 
 
+def readable(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells; one whose run folder cannot be read, or was tested on other posts than the rest, as failed.
+
+    One damaged folder must not take the table from all others, and methods are compared post by post.
+    """
+    ids: dict[str, tuple[str, ...]] = {}
+    found = []
+    for cell in cells:
+        end = cell.failure or attempt(_check, cell, ids)
+        found.append(Cell(cell.planned, failure=end) if isinstance(end, Failure) else cell)
+    return found
+
+
+def _check(cell: Cell, ids: dict[str, tuple[str, ...]]) -> None:
+    assert cell.outcome is not None
+    for measured in _measured(cell.planned, cell.outcome):
+        record = _suite_run(cell.planned, cell.outcome, measured)
+        own = _test_rows(measured, record).ids
+        if ids.setdefault(record.dataset, own) != own:
+            raise RunError(
+                f"{cell.outcome.folder}: its {len(own)} test posts are not the {len(ids[record.dataset])} of the other "
+                f"runs on '{record.dataset}', or in another order. Leave settings that cut the data (split_seed, fold, "
+                "limit, columns) to the grids."
+            )
+
+
 def _measured(planned: PlannedCell, outcome: RunOutcome) -> list[Measured]:
     """Return the run's own test and the follow-ups that are there."""
     follow = [on_target(outcome, target) for target in planned.targets]
@@ -56,7 +84,7 @@ def _suite_run(planned: PlannedCell, outcome: RunOutcome, measured: Measured) ->
         seed=first.seed,
         protocol=first.protocol,
         data_hash=measured.data_hash,
-        commit=(environment.get("git") or {}).get("commit", ""),
+        commit=_commit(environment.get("git") or {}),
         # Training is counted once: with the run's own test rows.
         seconds=0.0 if measured.part else float(status.get("seconds", 0.0)),
         correct=tuple("".join("1" if value else "0" for value in line) for line in lines),
@@ -65,6 +93,11 @@ def _suite_run(planned: PlannedCell, outcome: RunOutcome, measured: Measured) ->
         pairs=measured.pairs,
         cpu_seconds=None if measured.part else status.get("cpu_seconds"),
     )
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    """Return the commit that a run came from, with a plus where its files were changed."""
+    return f"{git.get('commit') or ''}{'+' if git.get('modified') else ''}"
 
 
 def _test_rows(measured: Measured, record: SuiteRun) -> TestRows:

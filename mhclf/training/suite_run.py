@@ -7,7 +7,7 @@ from mhclf.results.suite import SuiteRecords
 from mhclf.training.follow_ups import follow_up
 from mhclf.training.run import run
 from mhclf.training.suite import Cell
-from mhclf.training.suite_records import gather
+from mhclf.training.suite_records import gather, readable
 
 
 def run_suite(
@@ -42,4 +42,4 @@ def run_suite(
     for failed in follow_up(done):
         assert failed.failure is not None
         raise RunError(f"{failed.planned.name}: {failed.failure}")
-    return gather(done)
+    return gather(readable(done))

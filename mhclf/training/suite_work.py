@@ -73,8 +73,8 @@ class SuiteWork:
 
 
 def complete_only(cells: Sequence[LocatedCell]) -> list[Cell]:
-    """Return the cells that are complete, without running one."""
-    ends = [(cell, _known_end(cell)) for cell in cells if cell.state == "complete"]
+    """Return the cells that are complete or cannot start, without running one."""
+    ends = [(cell, _known_end(cell)) for cell in cells if cell.state == "complete" or cell.folder is None]
     return [ended_cell(cell.cell, end) for cell, end in ends if end is not None]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mhclf.config.suite import GridConfig, SuiteConfig
 from mhclf.results.suite import SuiteRecords, SuiteRun, read_suite_records, write_suite_records
-from mhclf.results.suite_pairs import counted, pair_changes, pairs_section, pairs_table
+from mhclf.results.suite_pairs import counted, pair_changes, pairs_section, pairs_table, twins
 
 METHODS = ("finetune", "supcon", "layer_attentive", "lara_supcon")
 SUITE = SuiteConfig("tiny", (GridConfig(("tiny", "other"), METHODS, (1, 2), ("hub/mini",)),))
@@ -47,7 +47,7 @@ def test_differences_are_paired_by_seed() -> None:
         ["tiny", "a / b", methods, "2", "1.10", "1.90", "0.80 ± 0.28", "0.300", "0.150", "-0.150 ± 0.071"],
         ["tiny", "a / c", methods, "2", "–", "–", "–", "0.200", "0.300", "0.100 ± 0.283"],
     ]
-    assert counted([first, second])[0] == (
+    assert counted(SUITE, [first, second])[0] == (
         "supcon vs finetune, all pairs: the mean margin is wider with the loss in 1 of 1, the mean confusion is lower "
         "in 1 and higher in 1 of 2; wider and less confused at once: 1."
     )
@@ -92,3 +92,16 @@ def test_records_come_back_and_older_ones_have_no_pairs(tmp_path: Path) -> None:
     del older["pairs"]
     path.write_text(json.dumps(older) + "\n", encoding="utf-8")
     assert read_suite_records(path).runs == (cell("finetune", 1),)
+
+
+def test_variants_that_differ_by_the_loss_alone_are_twins() -> None:
+    variants: dict[str, dict[str, Any]] = {
+        "mix": {"method": "layer_attentive", "model": {"aggregation": "scalar_mix"}},
+        "mix with": {"method": "lara_supcon", "model": {"aggregation": "scalar_mix"}},
+        "hotter": {"method": "lara_supcon", "contrastive": {"temperature": 0.2}},
+    }
+    grid = GridConfig(("tiny",), (*METHODS, *variants), (1,), ("hub/mini",))
+    suite = SuiteConfig("tiny", (grid,), variants=variants)
+    assert twins(suite) == [("finetune", "supcon"), ("layer_attentive", "lara_supcon"), ("mix", "mix with")]
+    changed = pair_changes(suite, records(*(cell(m, 1, ("a", "b", 1.0, 0.1, 9)) for m in ("mix", "mix with"))))
+    assert [(item.plain, item.contrastive) for item in changed] == [("mix", "mix with")]

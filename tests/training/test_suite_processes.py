@@ -218,7 +218,9 @@ def test_what_is_left_what_is_refused_and_what_is_shared(tiny_config, tmp_path):
     assert located[0].rows["train"] > 0 and (located[0].encoder, located[5].encoder) == ("tfidf", "tiny-bert")
     # Two layers of width 32.
     assert (located[0].cost, located[5].cost) == (None, 2 * 32**2)
-    assert [cell.outcome.was_complete for cell in complete_only(located)] == [True, True]
+    # A refused cell fails here, too: without it the table would call it not run, and all would seem well.
+    first, same, refused = complete_only(located)
+    assert first.outcome.was_complete and same.outcome.was_complete and refused.failure.kind == "ConfigError"
 
     failures = tmp_path / "s.failed.jsonl"
     table = plan_table(located, [], {planned[5].name: Failure("RunError", "the loss is not finite.")}, 1)

@@ -16,12 +16,12 @@ from mhclf.config.structure import from_mapping, to_mapping
 from mhclf.config.suite import PlannedCell
 from mhclf.config.training import TrainerConfig
 from mhclf.data.large.lenient import RowColumns, read_leniently
-from mhclf.errors import MissingDependencyError, RunError
+from mhclf.errors import ConfigError, MissingDependencyError, RunError
 from mhclf.training import scoring
 from mhclf.training.failure import Failure
 from mhclf.training.located import locate
-from mhclf.training.ray_cells import run_on_ray
-from mhclf.training.ray_engine import quiet_options, ray_session
+from mhclf.training.ray_cells import gpus_wanted, run_on_ray
+from mhclf.training.ray_engine import quiet_options, ray_session, why_lost
 from mhclf.training.ray_scoring import score_on_ray
 from mhclf.training.run import run
 from mhclf.training.saved import read_predictions
@@ -171,3 +171,24 @@ def test_a_block_that_cannot_be_scored_is_named(two_workers, tiny_dataset, tmp_p
         f"{tmp_path / 'out.csv.blocks'}: the block at row 1 cannot be scored: RunError: {tmp_path / 'nowhere'}: is no "
         "run folder (no config.yaml). Give the folder that training printed."
     )
+
+
+def test_a_cell_asks_for_a_gpu_where_it_can_have_one(tiny_config):
+    def wanted(accelerator, in_cluster):
+        return gpus_wanted(tiny_config(trainer=TrainerConfig(accelerator=accelerator)), in_cluster)
+
+    assert [wanted("auto", 0.0), wanted("auto", 4.0), wanted("gpu", 0.0), wanted("cpu", 4.0)] == [0, 1, 1, 0]
+
+
+def test_a_cell_of_several_devices_is_refused(tiny_config):
+    several = tiny_config(trainer=TrainerConfig(devices=2, strategy="ddp", accelerator="cpu"))
+    cells = list(enumerate(locate([PlannedCell(several, several.method)])))
+    with pytest.raises(ConfigError, match="trainer: devices: is 2, and a task of Ray is one process"):
+        run_on_ray(cells, 1, "data", None)
+
+
+def test_a_lost_worker_is_told_from_a_task_that_cannot_start():
+    ray = pytest.importorskip("ray")
+    assert why_lost(ray, ray.exceptions.WorkerCrashedError()) == "the worker was lost 4 times (out of memory?)."
+    other = ray.exceptions.RuntimeEnvSetupError("no package")
+    assert why_lost(ray, other).endswith("Is mhclf installed on every machine of the cluster?")

@@ -14,7 +14,7 @@ from mhclf.results.suite import SuiteRecords, merge_suite_records, read_suite_re
 from mhclf.results.suite_table import suite_markdown
 from mhclf.training.run import RunOutcome
 from mhclf.training.saved import read_predictions
-from mhclf.training.suite_records import gather
+from mhclf.training.suite_records import gather, readable
 
 
 @pytest.fixture
@@ -136,3 +136,34 @@ def test_encoders_have_rows_of_their_own(tiny_config, carry_out, encoder_folder)
 
 def test_data_sets_that_were_not_run_are_named():
     assert "Not run yet: tiny, tiny_multilabel." in suite_markdown(SUITE, SuiteRecords((), (), ()), "make it")
+
+
+def test_a_damaged_run_folder_fails_alone(tiny_config, carry_out):
+    done = carry_out([tiny_config(**LINEAR, seed=seed) for seed in (1, 2, 3)])
+    assert readable(done) == done
+    (done[1].outcome.folder / "predictions.parquet").write_bytes(b"PAR1")
+    first, second, third = readable(done)
+    assert (first, third) == (done[0], done[2])
+    assert second.outcome is None and second.failure.kind == "RunError"
+    found = gather([first, second, third])
+    assert [(run.seed, run.error) for run in found.runs] == [(1, ""), (2, "RunError"), (3, "")]
+
+
+def test_runs_on_other_test_posts_are_refused(tiny_config, carry_out):
+    done = carry_out([tiny_config(**LINEAR, seed=1), tiny_config(**LINEAR, seed=2, limit=6)])
+    first, second = readable(done)
+    assert first == done[0]
+    posts = len(read_predictions(done[0].outcome.folder).part("test").ids)
+    assert second.failure.message == (
+        f"{done[1].outcome.folder}: its 6 test posts are not the {posts} of the other runs on 'tiny', or in another "
+        "order. Leave settings that cut the data (split_seed, fold, limit, columns) to the grids."
+    )
+
+
+def test_a_changed_checkout_is_told(tiny_config, carry_out):
+    (done,) = carry_out([tiny_config(**LINEAR, seed=1)])
+    file = done.outcome.folder / "environment.json"
+    content = json.loads(file.read_text())
+    for modified, told in ((True, "0123456789abcdef+"), (False, "0123456789abcdef")):
+        file.write_text(json.dumps(content | {"git": {"commit": "0123456789abcdef", "modified": modified}}))
+        assert gather([done]).runs[0].commit == told
