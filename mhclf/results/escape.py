@@ -44,8 +44,9 @@ def _escape_block(match: re.Match[str]) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Return `text` as LaTeX that shows as it stands; a bracket or star at its start is no option."""
-    escaped = "".join(_LATEX.get(sign, sign) for sign in plain(text))
+    """Return `text` as LaTeX that shows as it stands; a bracket or star at its start is no option, `--` no dash."""
+    words = re.split("(?<=-)(?=-)", plain(text))
+    escaped = "{}".join("".join(_LATEX.get(sign, sign) for sign in part) for part in words)
     return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 

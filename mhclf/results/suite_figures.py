@@ -55,7 +55,9 @@ def forest_figure(scores: Sequence[DatasetScores], baseline: str) -> Figure:
     handles.append(
         Line2D([], [], color=DARK, marker="o", markerfacecolor="white", linestyle="", label="hollow: p ≥ .05")
     )
-    handles.append(Line2D([], [], color=DARK, marker="o", markersize=3.5, linestyle="", label="small: the baseline, or not tested"))
+    handles.append(
+        Line2D([], [], color=DARK, marker="o", markersize=3.5, linestyle="", label="small: the baseline, or not tested")
+    )
     if any(part.beside for part, _ in shown):
         handles.append(
             Line2D(

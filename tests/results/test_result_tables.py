@@ -131,6 +131,7 @@ def test_a_row_of_the_wrong_length_is_an_error() -> None:
         ("a\nb\tc", "a b c"),
         ("0.7 ± 0.1 – ×", r"0.7 $\pm$ 0.1 -- $\times$"),
         (r"\input{/etc/passwd}", r"\textbackslash{}input\{/etc/passwd\}"),
+        ("a --suite b \u2013 c", r"a -{}-suite b -- c"),
     ],
 )  # fmt: skip
 def test_escape_latex(text: str, expected: str) -> None:
