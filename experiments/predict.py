@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         encoding=arguments.encoding,
         overwrite=arguments.overwrite,
     )
-    run = load_run(arguments.run)
+    run = load_run(arguments.run).to(arguments.device)
     parts = (BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeRemainingColumn())
     with Progress(*parts, console=Console(stderr=True), disable=arguments.quiet) as bar:
         task = bar.add_task("", total=1.0, rows=0)
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--mask", action=argparse.BooleanOptionalAction, help="mask identifiers; as in training when left out")
     add("--mask-identifiers", action="store_true", help="no addresses, user names, phone numbers in kept columns")
     add("--precision", default="fp32", choices=["fp32", "bf16"], help="bf16 is faster where the processor has it")
+    add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="auto: the GPU where torch sees one")
     add("--batch-size", type=int, metavar="N", help="posts in a batch; as in training when left out")
     add("--limit", type=int, metavar="N", help="score only the first N rows")
     add("--encoding", default="utf-8", help="of a text file; 'mixed' is UTF-8 with single Windows-1252 bytes")

@@ -121,9 +121,7 @@ def trained_run(bench: Bench, posts: Posts, method: str = "finetune") -> Run:
     count = min(bench.size(_MODEL_POSTS), len(posts.train.texts))
     dataset = write_part(posts, count, bench.folder / "data")
     config = run_config(bench, dataset, method, trainer={"epochs": _MODEL_EPOCHS})
-    run = load_run(train(config).folder)
-    run.parts()[0].to(bench.device)
-    return run
+    return load_run(train(config).folder).to(bench.device)
 
 
 def chunks_of(count: int, size: int) -> int:

@@ -58,6 +58,21 @@ def uses_gpu(config: TrainerConfig) -> bool:
     return config.accelerator in {"gpu", "cuda"} or (config.accelerator == "auto" and torch.cuda.is_available())
 
 
+def resolve_device(name: str) -> torch.device:
+    """Return the device that a setting means: `auto` is the GPU where torch sees one.
+
+    Raises
+    ------
+    ConfigError
+        If it names a GPU that is not there, or no device.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise ConfigError(f"device: is '{name}', expected auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device: no GPU is visible to torch here. Use cpu.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
 def check_accelerator(config: TrainerConfig) -> None:
     """Refuse a GPU that is not there, and names that Lightning does not know."""
     for key, name, known in (

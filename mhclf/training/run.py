@@ -32,6 +32,7 @@ from mhclf.training.environment import (
     resolve_attention,
     resolve_precision,
     shares_steps,
+    uses_gpu,
     worker_rank,
 )
 from mhclf.training.fit import Extension, FitJob, Fitted, fit_network, train_network
@@ -276,12 +277,15 @@ def _run_network(
     extension: Extension | None,
 ) -> dict[str, Scored]:
     save_network_folder(fitted.network, fitted.tokenizer, max_length, folder.model)
+    # Predicted where it was trained; everything else works on the CPU's copy.
+    fitted.network.to("cuda" if uses_gpu(config.trainer) else "cpu")
     predictions = {
         split: predict_network(
             fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts, config.long
         )
         for split, part in evaluated.items()
     }
+    fitted.network.cpu()
     shown = "test" if "test" in evaluated else "validation"
     if predictions[shown].layer_weights is not None:
         names = layer_names(fitted.network.encoder)

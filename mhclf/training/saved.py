@@ -27,6 +27,7 @@ from mhclf.results.files import read_mapping
 from mhclf.results.runfolder import read_run
 from mhclf.results.summary import results_table
 from mhclf.results.tables import to_html
+from mhclf.training.environment import resolve_device
 from mhclf.training.model_folder import load_linear_folder, load_network_folder
 from mhclf.training.predict import Precision, Scored, predict_network
 
@@ -161,6 +162,24 @@ class Run:
         """Tokens per post."""
         return int(self.config.max_length or 0)
 
+    def to(self, device: str = "auto") -> "Run":
+        """Move the network, in place, and return the run: predictions and explanations are computed where it lies.
+
+        Parameters
+        ----------
+        device : {'auto', 'cpu', 'cuda'}
+            auto: the GPU where torch sees one. The linear baseline has none to move.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such device here.
+        """
+        found = resolve_device(device)
+        if self.network is not None:
+            self.network.to(found)
+        return self
+
     def predict_proba(
         self, texts: list[str], contexts: list[str] | None = None, precision: Precision = "fp32"
     ) -> npt.NDArray[np.float64]:
@@ -256,7 +275,7 @@ class Run:
 
 
 def load_run(folder: str | Path) -> Run:
-    """Load a finished run for prediction and explanation.
+    """Load a finished run for prediction and explanation, on the CPU: `Run.to` moves it.
 
     Parameters
     ----------

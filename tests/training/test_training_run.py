@@ -503,3 +503,17 @@ def test_predictions_hold_the_number_of_words_and_no_text(finished):
         stem, copy = row.id.rsplit("-", 1)
         ending = ["", " today", " once more"][int(copy)]
         assert row.words == len((sentences[stem] + ending).split())
+
+
+def test_a_run_moves_to_a_device_that_is_there(tiny_config, monkeypatch):
+    loaded = load_run(run(tiny_config()).folder)
+    assert loaded.to() is loaded and loaded.to("cpu") is loaded
+    for name, message in (("cuda", "no GPU is visible to torch here"), ("tpu", "is 'tpu', expected auto, cpu or cuda")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        with pytest.raises(ConfigError, match=message):
+            loaded.to(name)
+    moved = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(type(loaded.network), "to", lambda self, device: moved.append(str(device)))
+    loaded.to("auto").to("cuda").to("cpu")
+    assert moved == ["cuda", "cuda", "cpu"]
