@@ -54,11 +54,13 @@ def main(argv: Sequence[str]) -> int:
         return print_plan(asked(cells, arguments)[0], failures_file, max(1, arguments.jobs))
     failed: list[tuple[str, Failure]] = []
     if not arguments.from_records:
+        from mhclf.training.failure import write_failures
         from mhclf.training.suite_records import gather, readable
 
         found, kept = asked(cells, arguments)
         done = readable(carry_out([cell for cell in found if cell.state != "recorded"], arguments, failures_file))
         failed = [(cell.planned.name, cell.failure) for cell in done if cell.failure is not None]
+        write_failures(failures_file, failed)
         gathered = merge_suite_records(kept, gather(done))
         if records_file.is_file():
             gathered = merge_suite_records(read_suite_records(records_file), gathered)
@@ -148,20 +150,17 @@ def carry_out(found: "Sequence[LocatedCell]", arguments: argparse.Namespace, fai
             run_in_processes(work.missing, arguments.jobs, work)
         else:
             run_here(work.missing, work)
-    return followed(work.cells, failures_file)
+    return followed(work.cells)
 
 
-def followed(cells: "list[Cell]", failures_file: Path) -> "list[Cell]":
+def followed(cells: "list[Cell]") -> "list[Cell]":
     """Score the finished runs on their targets and under noise; return the cells with the follow-ups that failed."""
-    from mhclf.training.failure import write_failures
     from mhclf.training.follow_ups import count_follow_ups, follow_up
 
     if not any(count_follow_ups(cell.planned) for cell in cells):
         return cells
     with counted("targets and noise", len(cells)) as step:
-        failed = [*cells, *follow_up(cells, step)]
-    write_failures(failures_file, [(cell.planned.name, cell.failure) for cell in failed if cell.failure is not None])
-    return failed
+        return [*cells, *follow_up(cells, step)]
 
 
 def print_commands(cells: "Sequence[LocatedCell]") -> int:

@@ -56,7 +56,8 @@ def main(argv: Sequence[str]) -> int:
         encoding=arguments.encoding,
         overwrite=arguments.overwrite,
     )
-    run = load_run(arguments.run).to(arguments.device)
+    # Ray's tasks load the run for themselves.
+    run = load_run(arguments.run).to("cpu" if arguments.engine == "ray" else arguments.device)
     parts = (BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeRemainingColumn())
     with Progress(*parts, console=Console(stderr=True), disable=arguments.quiet) as bar:
         task = bar.add_task("", total=1.0, rows=0)

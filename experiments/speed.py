@@ -78,14 +78,13 @@ def _measure(arguments: argparse.Namespace, records: Path) -> list[str]:
     import transformers
 
     from mhclf.results.speed import read_measured, write_measured
+    from mhclf.training.environment import resolve_device
     from speed.carry_out import guess, kept, measure, merged, plan, sets_here
     from speed.work import Bench
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = resolve_device(arguments.device).type
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     found = read_measured(records) if records.is_file() else []

@@ -91,7 +91,6 @@ def by_batches(
     targets: Sequence[Target],
     score: Callable[[EmbeddedBatch, Sequence[Target], Sequence[int]], Tensor],
     settings: dict[str, Any],
-    passes: int = 1,
 ) -> list[WordScores]:
     """Apply a function that scores tokens of embedded posts, in batches that fit into memory."""
     found: list[WordScores] = [WordScores(np.zeros(0))] * len(posts)
@@ -105,7 +104,7 @@ def by_batches(
             found[number] = WordScores(posts[number].word_scores(own.tolist()), dict(settings))
 
     model.network.eval()
-    model.in_batches(lengths, work, 0.25, passes=passes)
+    model.in_batches(lengths, work, 0.25)
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from explain.reading import ReadPost, TokenRow
 from mhclf.data.table import join_contexts
+from mhclf.data.tokens import stepped, width_step
 from mhclf.errors import ConfigError, RunError
 from mhclf.models.baselines import BaselineEncoder
 from mhclf.models.network import ClassifierNetwork
@@ -23,9 +25,6 @@ Removal = Literal["mask", "delete"]
 Precision = Literal["fp32", "bf16"]
 
 Floats = npt.NDArray[np.float64]
-
-_STEP = 8
-"""Batches are padded to a multiple of this, so that kernels meet few shapes."""
 
 _PASS = {"cpu": 64}
 """Tokens that are read in the time that it takes to begin a forward pass (MiniLM on two cores: about 5 ms, and .1 ms a
@@ -88,6 +87,11 @@ class ExplainedModel:
         return next(self.network.parameters()).device
 
     @property
+    def step(self) -> int:
+        """What widths of batches are multiples of."""
+        return width_step(self.device.type, self.precision)
+
+    @property
     def mask_id(self) -> int:
         """Number of the token that stands in for a word: the mask token, or padding where there is none."""
         tokenizer = self.run.parts()[1]
@@ -97,7 +101,7 @@ class ExplainedModel:
     def batch(self, rows: Sequence[TokenRow]) -> dict[str, Tensor]:
         """Pad rows to one width, as in training."""
         tokenizer = self.run.parts()[1]
-        width = _stepped(max(len(row.ids) for row in rows))
+        width = stepped(max(len(row.ids) for row in rows), self.step)
         shape = (len(rows), width)
         found = {
             "input_ids": torch.full(shape, int(tokenizer.pad_token_id or 0)),
@@ -173,7 +177,7 @@ class ExplainedModel:
         while at < len(order):
             longest = lengths[order[at]]
             part = order[at : at + max(1, budget // max(1, longest))]
-            part = part[: _worth_padding([lengths[number] for number in part], spare)]
+            part = part[: _worth_padding([lengths[number] for number in part], spare, self.step)]
             try:
                 work(part)
             except RuntimeError as error:
@@ -288,18 +292,16 @@ def require_attention(run: Run) -> None:
         )
 
 
-def _stepped(length: int) -> int:
-    return -(-length // _STEP) * _STEP
-
-
-def _worth_padding(lengths: Sequence[int], spare: int) -> int:
-    """Return how many rows, longest first, go together before their padding passes `spare` tokens."""
-    padding = 0
-    for count, length in enumerate(lengths):
-        padding += _stepped(lengths[0]) - _stepped(length)
-        if padding > spare:
-            return count
-    return len(lengths)
+def _worth_padding(lengths: Sequence[int], spare: int, step: int) -> int:
+    """Return how many rows, longest first, go together: up to a width whose rows' padding would pass `spare` tokens."""
+    width = stepped(lengths[0], step)
+    at = 0
+    for own, group in groupby(stepped(length, step) for length in lengths):
+        count = len(list(group))
+        if count * (width - own) > spare:
+            return at
+        at += count
+    return at
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -92,10 +92,13 @@ def kept(job: Job, bench: Bench, rounds: int, found: Sequence[Measured]) -> Meas
     """Return the finished measurement of a job with these settings, None where there is none."""
     wanted = common_settings(bench, rounds_of(job, rounds))
     here = _environment(0.0)
+    work = job.build(bench)
+    claim = (work.kind, work.unit, aim_on(bench, work), work.title_ours, work.title_theirs)
     for item in found:
         same = {name: item.settings.get(name) for name in wanted} == wanted
         here_too = all(item.environment.get(name) == here[name] for name in ("processor", "torch_threads", "gpu"))
-        if (item.work, item.data) == (job.work, job.data) and same and here_too:
+        same_claim = (item.kind, item.unit, item.aim, item.ours, item.theirs) == claim
+        if (item.work, item.data) == (job.work, job.data) and same and here_too and same_claim:
             return item
     return None
 

@@ -45,7 +45,7 @@ class MemoryWork(Work):
         few = min(_FEW, max(1, many // 4))
         self.many, self.few = (write_posts(self.bench.folder / f"{count}.csv", count) for count in (many, few))
         self.sizes = (many, few)
-        self.settings |= {"posts": many, "fewer": few, "encoder": "1 layer, 16 wide, random"}
+        self.settings |= {"posts": many, "fewer": few, "made_up_encoder": "1 layer, 16 wide, random"}
         self.settings |= {"words": f"{_LENGTHS[0]} to {_LENGTHS[1]}"}
 
     def ours(self) -> Sample:
@@ -59,7 +59,8 @@ class MemoryWork(Work):
     def _peak(self, posts: Path) -> float:
         self.output = posts.with_suffix(".scores.csv")
         files = ["--run", str(self.run), "--input", str(posts), "--output", str(self.output)]
-        return peak_megabytes(["experiments/predict.py", *files, "--overwrite", "--quiet"])
+        rest = ["--device", self.bench.device, "--overwrite", "--quiet"]
+        return peak_megabytes(["experiments/predict.py", *files, *rest])
 
     def check(self) -> list[Check]:
         """Count the rows that were scored."""

@@ -21,8 +21,26 @@ CHUNK_POSTS = "chunk_posts"
 """Key of a batch of chunks: the number of each row's post within the batch."""
 
 _HALF = re.compile("[\ud800-\udfff]")
-_WIDTH_STEP = 8
-"""Batches are padded to a multiple of this, so that kernels meet few shapes."""
+WIDTH_STEP = 8
+"""Batches are padded to a multiple of this where kernels are built for each shape, or want multiples of it."""
+
+
+def width_step(device: str, precision: str) -> int:
+    """Return what widths of batches are multiples of; on a CPU in fp32 any width is as good, and padding is not free.
+
+    Parameters
+    ----------
+    device : str
+        Type of a torch device.
+    precision : str
+        `fp32` or another.
+    """
+    return 1 if device == "cpu" and precision == "fp32" else WIDTH_STEP
+
+
+def stepped(length: int, step: int) -> int:
+    """Return the smallest multiple of `step` that is not below `length`."""
+    return -(-length // step) * step
 
 
 @dataclass(frozen=True)
@@ -151,6 +169,8 @@ class TokenisedPosts(Dataset[int]):
         Share of annotators behind each label, shape (n,).
     evidence : sequence of spans, optional
         Marked characters of each post; its tokens are then marked in batches.
+    step : int
+        What widths of batches are multiples of, see `width_step`.
 
     Raises
     ------
@@ -168,7 +188,9 @@ class TokenisedPosts(Dataset[int]):
         long: LongPostsConfig = FROM_START,
         confidence: npt.NDArray[Any] | None = None,
         evidence: Sequence[Sequence[Span]] | None = None,
+        step: int = WIDTH_STEP,
     ) -> None:
+        self.step = step
         self.marks: list[list[int]] | None = None
         self.targets = torch.from_numpy(np.ascontiguousarray(targets))
         known = np.full(len(texts), np.nan) if confidence is None else np.array(confidence, dtype=np.float64)
@@ -237,7 +259,7 @@ class TokenisedPosts(Dataset[int]):
         """Pad the posts at these positions to one width."""
         pad, pad_type, left = self._padding
         pieces = [piece for row in rows for piece in self.pieces[row]]
-        width = -(-max(len(self.input_ids[piece]) for piece in pieces) // _WIDTH_STEP) * _WIDTH_STEP
+        width = stepped(max(len(self.input_ids[piece]) for piece in pieces), self.step)
         inputs = {
             "input_ids": torch.full((len(pieces), width), pad),
             "attention_mask": torch.zeros((len(pieces), width), dtype=torch.int64),

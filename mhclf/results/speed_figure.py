@@ -15,11 +15,11 @@ def draw_speed(found: Sequence[Measured], path: Path) -> Path | None:
     """Draw `speed.png`; None where nothing can be drawn."""
     faster = [item for item in found if item.kind == "times_faster"]
     limited = [item for item in found if item.kind not in ("times_faster", "not_worse") and item.aim]
-    return save(speed_figure(faster, limited), path) if faster or limited else None
+    return save(speed_figure(faster, limited, machine_letters(found)), path) if faster or limited else None
 
 
 @styled
-def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured]) -> Figure:
+def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured], letters: Mapping[str, str]) -> Figure:
     """Return the bars.
 
     Parameters
@@ -28,8 +28,9 @@ def speed_figure(faster: Sequence[Measured], limited: Sequence[Measured]) -> Fig
         Drawn as ratios on a logarithmic axis, each with its aim.
     limited : sequence of Measured
         Drawn as shares of their limits.
+    letters : mapping
+        Machine to its letter in the tables; told where there are several.
     """
-    letters = machine_letters([*faster, *limited])
     parts = [part for part in (faster, limited) if part]
     heights = [0.32 * len(part) + 0.6 for part in parts]
     figure = Figure(figsize=(8.6, sum(heights) + 1.1), layout="constrained")

@@ -75,6 +75,21 @@ class SuiteContent:
         return tuple(f"{digits}+" if changed else digits for digits, changed in sorted(known))
 
     @property
+    def runs(self) -> tuple[int, int]:
+        """How many runs there are, and how many are planned; each counts once, whatever else it is tested on."""
+        planned = {
+            # The linear baseline has no encoder and runs once.
+            (short_name(dataset) + part.label, method, "" if method == "tfidf_lr" else encoder, seed)
+            for grid in self.suite.grids
+            for dataset in grid.datasets
+            for part in grid.parts
+            for method in grid.methods
+            for encoder in grid.encoders
+            for seed in grid.seeds
+        }
+        return len({run.run for run in self.records.runs if not run.error}), len(planned)
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """A line for each failed run."""
         return tuple(

@@ -38,7 +38,7 @@ def content_latex(content: SuiteContent) -> str:
     baselines = content.suite.baselines
     tables = [to_latex(paper_table(part, baselines), f"tab:{_slug(name, part)}", fit=True) for part in content.scores]
     blocks = [to_longtable(table) for table in apart_tables(content)]
-    said = (explanation(content), *state_lines(content), footer(content))
+    said = (*content.suite.notes, explanation(content), *state_lines(content), footer(content))
     words = " ".join(escape_latex(plain(line.replace("`", ""))) for line in said)
     return "\n".join(["\n".join(parts), "", *tables, *blocks, f"{{\\footnotesize\\noindent {words}\\par}}", ""])
 

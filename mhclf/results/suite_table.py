@@ -93,10 +93,8 @@ def footer(content: SuiteContent) -> str:
 
 def _counted(content: SuiteContent) -> str:
     """Return how many of the planned runs there are."""
-    lines = [line for part in content.scores for line in part.lines]
-    done = sum(len(line.seeds) for line in lines)
-    planned = done + sum(len(line.missing) for line in lines)
-    return f"all {done}" if done == planned else f"{done} of {planned} planned in these tables"
+    done, planned = content.runs
+    return f"all {done}" if done >= planned else f"{done} of {planned} planned"
 
 
 def _listed(words: Iterable[str]) -> str:

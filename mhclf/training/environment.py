@@ -124,15 +124,20 @@ def describe_environment(precision: str, attention: str) -> dict[str, Any]:
     }
 
 
+_WRITTEN = ("experiments/results", "experiments/tables")
+"""What runs write themselves: the second one must not say that the first changed the program."""
+
+
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return commit and whether files differ from it, or None outside a checkout."""
+    """Return commit and whether files differ from it (but records and tables), or None outside a checkout."""
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], cwd=folder, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
+            ["git", "status", "--porcelain", "-uno", "--", ":/", *(f":(top,exclude){path}" for path in _WRITTEN)],
+            cwd=folder, capture_output=True, text=True, check=True, timeout=10,
+        ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "modified": bool(changes)}

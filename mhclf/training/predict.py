@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from mhclf.config.model import FROM_START, LongPostsConfig
 from mhclf.config.training import BatchConfig
 from mhclf.data.batches import batch_loader
-from mhclf.data.tokens import TokenisedPosts
+from mhclf.data.tokens import TokenisedPosts, width_step
 from mhclf.models.heads import reservation_share
 from mhclf.models.network import ClassifierNetwork
 
@@ -75,7 +75,10 @@ def predict_network(
     """
     network.eval()
     device = next(network.parameters()).device
-    posts = TokenisedPosts(tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length, contexts, long)
+    step = width_step(device.type, precision)
+    posts = TokenisedPosts(
+        tokenizer, texts, np.zeros(len(texts), dtype=np.int64), max_length, contexts, long, step=step
+    )
     rows: list[torch.Tensor] = []
     parts: dict[str, list[torch.Tensor]] = defaultdict(list)
     # Around all batches: autocast rounds the weights once for as long as it stays open.

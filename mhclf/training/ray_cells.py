@@ -15,7 +15,6 @@ from mhclf.training.located import LocatedCell
 from mhclf.training.ray_engine import RETRIES, ray_session, why_lost
 from mhclf.training.run import RunOutcome, outcome_of, run
 
-"""Times that a cell whose worker dies is started again; it goes on from its last epoch."""
 _TICK = 0.5
 
 
@@ -88,6 +87,8 @@ def cell_task(settings: dict[str, Any], threads: int) -> dict[str, Any]:
 def gpus_wanted(config: RunConfig, in_cluster: float) -> int:
     """Return how many GPUs a cell asks Ray for."""
     accelerator = config.trainer.accelerator
+    if config.model.kind == "tfidf_lr":
+        return 0
     return int(accelerator in {"gpu", "cuda"} or (accelerator == "auto" and in_cluster >= 1))
 
 

@@ -15,7 +15,6 @@ from mhclf.training.ray_engine import RETRIES, ray_session, why_lost
 from mhclf.training.saved import Run, load_run
 from mhclf.training.scoring import Block, BlockJob, ScoredBlock, score_block
 
-"""Times that a block whose worker dies is scored again."""
 _AHEAD = 2
 """Blocks that wait for each processor: what bounds memory, and at most done twice after this process is killed."""
 

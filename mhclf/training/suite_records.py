@@ -38,7 +38,7 @@ def gather(cells: Sequence[Cell]) -> SuiteRecords:
 
 
 def readable(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells; one whose run folder cannot be read, or was tested on other posts than the rest, as failed.
+    """Return the cells; one whose run folder cannot be read, or was tested on other posts than the first, as failed.
 
     One damaged folder must not take the table from all others, and methods are compared post by post.
     """
@@ -57,8 +57,8 @@ def _check(cell: Cell, ids: dict[str, tuple[str, ...]]) -> None:
         own = _test_rows(measured, record).ids
         if ids.setdefault(record.dataset, own) != own:
             raise RunError(
-                f"{cell.outcome.folder}: its {len(own)} test posts are not the {len(ids[record.dataset])} of the other "
-                f"runs on '{record.dataset}', or in another order. Leave settings that cut the data (split_seed, fold, "
+                f"{cell.outcome.folder}: its {len(own)} test posts are not the {len(ids[record.dataset])} of the first "
+                f"run on '{record.dataset}', or in another order. Leave settings that cut the data (split_seed, fold, "
                 "limit, columns) to the grids."
             )
 

@@ -35,11 +35,11 @@ def run_suite(
     ------
     MhclfError
         What the first cell that fails raises; cells before it are complete. The name of the cell where a follow-up
-        (another data set, changed posts) fails.
+        (another data set, changed posts) fails, or its run folder cannot be read.
     """
     cells = plan_cells(suite, recipe_folder(), {"out": out, "data_root": data_root, "limit": limit})
     done = [Cell(planned, run(planned.config)) for planned in cells]
-    for failed in follow_up(done):
-        assert failed.failure is not None
-        raise RunError(f"{failed.planned.name}: {failed.failure}")
-    return gather(readable(done))
+    for ended in (*follow_up(done), *readable(done)):
+        if ended.failure is not None:
+            raise RunError(f"{ended.planned.name}: {ended.failure}")
+    return gather(done)

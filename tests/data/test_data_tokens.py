@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mhclf.config.training import BatchConfig
 from mhclf.data.batches import PostBatches, batch_loader
-from mhclf.data.tokens import TokenisedPosts
+from mhclf.data.tokens import TokenisedPosts, width_step
 
 
 class Letters:
@@ -49,6 +49,15 @@ def test_a_batch_is_padded_to_a_multiple_of_eight():
     assert batch.inputs["attention_mask"].sum(dim=1).tolist() == [9, 3]
     assert (batch.targets.tolist(), batch.rows.tolist()) == ([1, 0], [1, 0])
     assert set(batch.inputs) == {"input_ids", "attention_mask"}
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "step"), [("cpu", "fp32", 1), ("cpu", "bf16", 8), ("cuda", "fp32", 8), ("cuda", "bf16", 8)]
+)
+def test_only_a_cpu_in_full_precision_takes_any_width(device, precision, step):
+    assert width_step(device, precision) == step
+    own = TokenisedPosts(Letters(), ["a", "a" * 7], np.zeros(2, dtype=np.int64), 100, step=step)
+    assert own.collate([0, 1]).inputs["input_ids"].shape == (2, {1: 9, 8: 16}[step])
 
 
 def test_padding_on_the_left_and_token_types():

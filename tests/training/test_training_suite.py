@@ -155,7 +155,7 @@ def test_runs_on_other_test_posts_are_refused(tiny_config, carry_out):
     assert first == done[0]
     posts = len(read_predictions(done[0].outcome.folder).part("test").ids)
     assert second.failure.message == (
-        f"{done[1].outcome.folder}: its 6 test posts are not the {posts} of the other runs on 'tiny', or in another "
+        f"{done[1].outcome.folder}: its 6 test posts are not the {posts} of the first run on 'tiny', or in another "
         "order. Leave settings that cut the data (split_seed, fold, limit, columns) to the grids."
     )
 
