@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -175,3 +176,8 @@ def test_damaged_entries_are_named(change, message, tmp_path):
     with pytest.raises(DataError) as raised:
         read_measured(path)
     assert message in str(raised.value)
+
+
+def test_the_committed_page_is_that_of_the_committed_records():
+    tables = Path(__file__).resolve().parents[2] / "experiments" / "tables"
+    assert (tables / "speed.md").read_text(encoding="utf-8") == speed_markdown(read_measured(tables / "speed.json"))
