@@ -22,7 +22,7 @@ import speed.training  # noqa: F401
 from mhclf.config.run import short_name
 from mhclf.data.locate import find_dataset, find_file
 from mhclf.errors import DataError
-from mhclf.results.speed import Measured, Round
+from mhclf.results.speed import Measured, Round, machine_name
 from mhclf.training.environment import describe_environment
 from speed.work import WORKS, Bench, Work
 
@@ -90,15 +90,15 @@ def common_settings(bench: Bench, rounds: int) -> dict[str, Any]:
 
 def kept(job: Job, bench: Bench, rounds: int, found: Sequence[Measured]) -> Measured | None:
     """Return the finished measurement of a job with these settings, None where there is none."""
-    wanted = common_settings(bench, rounds_of(job, rounds))
-    here = _environment(0.0)
+    own = [item for item in found if (item.work, item.data) == (job.work, job.data)]
+    if not own:
+        return None
+    wanted, here = common_settings(bench, rounds_of(job, rounds)), machine_name(_environment(0.0))
     work = job.build(bench)
     claim = (work.kind, work.unit, aim_on(bench, work), work.title_ours, work.title_theirs)
-    for item in found:
+    for item in own:
         same = {name: item.settings.get(name) for name in wanted} == wanted
-        here_too = all(item.environment.get(name) == here[name] for name in ("processor", "torch_threads", "gpu"))
-        same_claim = (item.kind, item.unit, item.aim, item.ours, item.theirs) == claim
-        if (item.work, item.data) == (job.work, job.data) and same and here_too and same_claim:
+        if same and item.machine == here and (item.kind, item.unit, item.aim, item.ours, item.theirs) == claim:
             return item
     return None
 

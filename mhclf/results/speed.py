@@ -161,9 +161,8 @@ class Measured:
 
     @property
     def machine(self) -> str:
-        """Processor, threads and accelerator: what two measurements must share to be one."""
-        facts = self.environment
-        return f"{facts['processor']}, {facts['torch_threads']} threads, {facts['gpu'] or 'no GPU'}"
+        """Where it was measured; see `machine_name`."""
+        return machine_name(self.environment)
 
     def side(self, name: Literal["ours", "theirs"]) -> float:
         """Return the median of one side, in units a second where they are counted."""
@@ -173,6 +172,11 @@ class Measured:
 
     def _values(self) -> tuple[list[float], list[float]]:
         return [item.ours.value for item in self.rounds], [item.theirs.value for item in self.rounds]
+
+
+def machine_name(facts: Mapping[str, Any]) -> str:
+    """Return processor, threads and accelerator of an environment: what two measurements must share to be one."""
+    return f"{facts['processor']}, {facts['torch_threads']} threads, {facts['gpu'] or 'no GPU'}"
 
 
 def _figure(kind: Kind, item: Round) -> float:

@@ -58,6 +58,11 @@ def uses_gpu(config: TrainerConfig) -> bool:
     return config.accelerator in {"gpu", "cuda"} or (config.accelerator == "auto" and torch.cuda.is_available())
 
 
+def training_device(config: TrainerConfig) -> str:
+    """Return the type of device on which a run trains."""
+    return "cuda" if uses_gpu(config) else "cpu"
+
+
 def resolve_device(name: str) -> torch.device:
     """Return the device that a setting means: `auto` is the GPU where torch sees one.
 

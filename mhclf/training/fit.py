@@ -23,7 +23,7 @@ from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import EncoderSource
 from mhclf.training.auxiliary import AuxiliaryTask
 from mhclf.training.checkpoints import load_checkpoint, train_or_resume
-from mhclf.training.environment import quiet_lightning, resolve_precision, uses_gpu
+from mhclf.training.environment import quiet_lightning, resolve_precision, training_device
 from mhclf.training.facts import train_facts
 from mhclf.training.folder import RunFolder
 from mhclf.training.loaders import PostData
@@ -172,7 +172,7 @@ def tokenise(
     """Tokenise the rows of a table as the run reads them; `learn` keeps what is learnt from marked words."""
     evidence = [rationale.spans for rationale in table.rationales] if learn and config.evidence.on else None
     confidence = table.frame["confidence"].to_numpy() if config.loss.soft_labels else None
-    step = width_step("cuda" if uses_gpu(config.trainer) else "cpu", resolve_precision(config.trainer))
+    step = width_step(training_device(config.trainer), resolve_precision(config.trainer))
     return TokenisedPosts(
         tokenizer, table.texts, table.targets, max_length, table.contexts, config.long, confidence, evidence, step
     )

@@ -32,7 +32,7 @@ from mhclf.training.environment import (
     resolve_attention,
     resolve_precision,
     shares_steps,
-    uses_gpu,
+    training_device,
     worker_rank,
 )
 from mhclf.training.fit import Extension, FitJob, Fitted, fit_network, train_network
@@ -278,7 +278,7 @@ def _run_network(
 ) -> dict[str, Scored]:
     save_network_folder(fitted.network, fitted.tokenizer, max_length, folder.model)
     # Predicted where it was trained; everything else works on the CPU's copy.
-    fitted.network.to("cuda" if uses_gpu(config.trainer) else "cpu")
+    fitted.network.to(training_device(config.trainer))
     predictions = {
         split: predict_network(
             fitted.network, fitted.tokenizer, part.texts, max_length, config.batch, part.contexts, config.long
