@@ -67,6 +67,14 @@ def test_near_duplicates_are_those_of_brute_force(texts, others, threshold):
     assert as_tuples(near_duplicates(texts, others, threshold)) == brute_near(texts, others, threshold)
 
 
+@settings(max_examples=50, deadline=None)
+@given(runs, st.sampled_from([0.3, 0.7]))
+def test_shingles_of_more_words_than_one_number_holds_are_numbered_anew(texts, threshold):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mhclf.data.audit.near._MOST_NUMBERS", 1)
+        assert as_tuples(near_duplicates(texts, None, threshold)) == brute_near(texts, None, threshold)
+
+
 def test_a_similarity_on_the_threshold_counts():
     # Ten shingles each way, seven of them shared out of ten: 0.7 * 10 is a little more than 7 in binary.
     seven, ten = " ".join(f"w{n}" for n in range(9)), " ".join(f"w{n}" for n in range(12))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.sparse import csr_array
 
 from mhclf.cjk import CJK
@@ -24,6 +25,9 @@ _BLOCK = 256
 _CHECKED = 20_000
 """Candidate pairs counted out at once."""
 
+_MOST_NUMBERS = 2**62
+"""Up to here the words of a shingle are written as digits of one number; beyond, shingles are numbered anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -40,6 +44,25 @@ class Pair:
     first: int
     second: int
     similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Shingles:
+    """The shingles of texts; one that stands only once among all of them is counted, and no more.
+
+    Attributes
+    ----------
+    common : csr_array
+        0/1, shape (texts, shingles that stand more than once); rarer shingles have smaller numbers.
+    sizes : array (texts,)
+        Different shingles of each text, those that stand once among them.
+    """
+
+    common: Any
+    sizes: npt.NDArray[np.int64]
+
+    def rows(self, chosen: slice) -> "_Shingles":
+        return _Shingles(self.common[chosen], self.sizes[chosen])
 
 
 def near_duplicates(
@@ -89,7 +112,7 @@ def near_duplicates(
         left = right = both
     else:
         both = _shingle_sets(chosen + [others[row] for row in second_rows])
-        left, right = both[: len(chosen)], both[len(chosen) :]
+        left, right = both.rows(slice(len(chosen))), both.rows(slice(len(chosen), None))
     rows, columns, values, cut = _closest(left, right, _twins(first_keys, second_keys), threshold, most)
     if others is None:
         rows, columns = np.minimum(rows, columns), np.maximum(rows, columns)
@@ -99,7 +122,7 @@ def near_duplicates(
         more_columns, more_rows, more_values, _ = _closest(right, left, twins, threshold, most)
         rows, columns = np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns])
         values = np.concatenate([values, more_values])
-    kept = np.unique(rows * max(1, right.shape[0]) + columns, return_index=True)[1]
+    kept = np.unique(rows * max(1, len(right.sizes)) + columns, return_index=True)[1]
     return [
         Pair(first_rows[row], second_rows[column], value)
         for row, column, value in zip(rows[kept].tolist(), columns[kept].tolist(), values[kept].tolist(), strict=True)
@@ -120,8 +143,7 @@ def _twins(keys: list[str], others: list[str]) -> npt.NDArray[np.int64]:
     return np.array([place.get(key, -1) for key in keys], dtype=np.int64)
 
 
-def _shingle_sets(texts: list[str]) -> Any:
-    """Return a 0/1 sparse matrix, shape (texts, shingles); rarer shingles have smaller numbers."""
+def _shingle_sets(texts: list[str]) -> _Shingles:
     vocabulary: dict[str, int] = {}
     flat: list[int] = []
     lengths = np.zeros(len(texts), dtype=np.int64)
@@ -132,40 +154,46 @@ def _shingle_sets(texts: list[str]) -> Any:
         flat += [vocabulary.setdefault(word, len(vocabulary)) for word in found]
         lengths[row] = len(found)
     codes = np.array(flat, dtype=np.int64)
-    shingles = codes
+    shingles, different = codes, len(vocabulary)
     for offset in range(1, _SHINGLE):
-        # Numbered anew at each step: no product outgrows 64 bits, and no two shingles share a number.
-        joined = shingles[: max(0, len(codes) - offset)] * max(1, len(vocabulary)) + codes[offset:]
-        shingles = np.unique(joined, return_inverse=True)[1]
-    owner = np.repeat(np.arange(len(texts)), lengths)
+        if different * len(vocabulary) > _MOST_NUMBERS:
+            uniques, shingles = np.unique(shingles, return_inverse=True)
+            different = len(uniques)
+        shingles = shingles[: max(0, len(codes) - offset)] * max(1, len(vocabulary)) + codes[offset:]
+        different *= len(vocabulary)
+    owner = np.repeat(np.arange(len(texts), dtype=np.int32), lengths)
     # A window that runs into the next text is no shingle.
     inside = owner[: len(shingles)] == owner[_SHINGLE - 1 :]
     owner, shingles = owner[: len(shingles)][inside], shingles[inside]
-    size = int(shingles.max()) + 1 if len(shingles) else 1
-    entries = np.unique(owner * size + shingles)
-    owner, shingles = entries // size, entries % size
-    frequency = np.bincount(shingles, minlength=size)
+    ordered = np.sort(shingles)
+    again, frequency = np.unique(ordered[1:][ordered[1:] == ordered[:-1]], return_counts=True)
     # Numbered by rarity, so that the start of each sorted row is its prefix.
-    rank = np.empty(size, dtype=np.int64)
-    rank[np.argsort(frequency, kind="stable")] = np.arange(size)
-    matrix = csr_array((np.ones(len(owner), dtype=np.int32), (owner, rank[shingles])), shape=(len(texts), size))
+    number = pd.Index(again[np.argsort(frequency, kind="stable")]).get_indexer(shingles)
+    alone = number < 0
+    shape = (len(texts), max(1, len(again)))
+    matrix = csr_array((np.ones(int((~alone).sum()), np.int32), (owner[~alone], number[~alone])), shape=shape)
+    # One that stands twice in a text was summed up.
+    matrix.data[:] = 1
     matrix.sort_indices()
-    return matrix
+    return _Shingles(matrix, np.diff(matrix.indptr) + np.bincount(owner[alone], minlength=len(texts)))
 
 
-def _prefixes(sets: Any, threshold: float) -> Any:
-    """Return the matrix with only the rarest n - ceil(threshold n) + 1 shingles of each row."""
-    sizes = np.diff(sets.indptr)
+def _prefixes(sets: _Shingles, threshold: float) -> Any:
+    """Return the matrix with only what the rarest n - ceil(threshold n) + 1 shingles of each row hold of it."""
+    matrix = sets.common
+    counts = np.diff(matrix.indptr)
     # The small number keeps 0.7 * 10 = 7.000000000000001 from becoming 8.
-    lengths = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
-    place = np.arange(len(sets.indices)) - np.repeat(sets.indptr[:-1], sizes)
-    kept = place < np.repeat(lengths, sizes)
-    starts = np.concatenate([[0], np.cumsum(np.minimum(lengths, sizes))])
-    return csr_array((sets.data[kept], sets.indices[kept], starts), shape=sets.shape)
+    lengths = sets.sizes - np.ceil(threshold * sets.sizes - 1e-9).astype(np.int64) + 1
+    # The rarest ones are those that stand once.
+    lengths = np.clip(lengths - (sets.sizes - counts), 0, counts)
+    place = np.arange(len(matrix.indices)) - np.repeat(matrix.indptr[:-1], counts)
+    kept = place < np.repeat(lengths, counts)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return csr_array((matrix.data[kept], matrix.indices[kept], starts), shape=matrix.shape)
 
 
 def _closest(
-    left: Any, right: Any, twins: npt.NDArray[np.int64], threshold: float, most: int
+    left: _Shingles, right: _Shingles, twins: npt.NDArray[np.int64], threshold: float, most: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], bool]:
     """Find the `most` closest partners of each left row, its twin apart.
 
@@ -175,11 +203,11 @@ def _closest(
     cut : bool
         Whether any row had more partners.
     """
-    left_sizes, right_sizes = np.diff(left.indptr), np.diff(right.indptr)
+    left_sizes, right_sizes = left.sizes, right.sizes
     left_prefixes, right_prefixes = _prefixes(left, threshold), _prefixes(right, threshold).T.tocsr()
     found: list[tuple[Any, Any, Any]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     cut = False
-    for start in range(0, left.shape[0], _BLOCK):
+    for start in range(0, len(left_sizes), _BLOCK):
         candidates = (left_prefixes[start : start + _BLOCK] @ right_prefixes).tocoo()
         rows, columns = candidates.row.astype(np.int64) + start, candidates.col.astype(np.int64)
         smaller = np.minimum(left_sizes[rows], right_sizes[columns])
@@ -189,7 +217,7 @@ def _closest(
         shared = np.zeros(len(rows), dtype=np.int64)
         for at in range(0, len(rows), _CHECKED):
             part = slice(at, at + _CHECKED)
-            shared[part] = left[rows[part]].multiply(right[columns[part]]).sum(axis=1)
+            shared[part] = left.common[rows[part]].multiply(right.common[columns[part]]).sum(axis=1)
         similarity = shared / np.maximum(left_sizes[rows] + right_sizes[columns] - shared, 1)
         close = similarity >= threshold
         rows, columns, similarity = rows[close], columns[close], similarity[close]
