@@ -6,7 +6,7 @@ import pandas as pd
 from explain.agreement import TOP, agreement_matrix
 from explain.examination import EXAMINATIONS, Finding, Material, run_name
 from explain.examination_figures import agreement_figure, cascade_figure, curves_figure
-from explain.faithfulness import CURVE, faithfulness
+from explain.faithfulness import CURVE, Case, faithfulness
 from explain.methods import attribute
 from explain.model import ExplainedModel, Target
 from explain.reading import read_posts
@@ -147,10 +147,8 @@ def curves(material: Material) -> Finding:
     label = {name: number for number, name in enumerate(material.run.labels)}
     rows, areas = [], []
     for method, found in material.attributions.items():
-        measured = [
-            faithfulness(model, post, Target(label[item.target]), item.scores, curves=True)
-            for post, item in zip(posts, found, strict=True)
-        ]
+        cases = [Case(post, Target(label[item.target]), item.scores) for post, item in zip(posts, found, strict=True)]
+        measured = faithfulness(model, cases, curves=True)
         kept = [number for number, item in enumerate(measured) if item.deletion_curve]
         groups = few.groups[kept]
         cells: list[Cell] = [method.replace("_", " ")]

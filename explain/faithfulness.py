@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from explain.coalitions import coalition_draws
 from explain.model import ExplainedModel, Removal, Target, without_words
-from explain.reading import ReadPost, TokenRow
+from explain.reading import ReadPost
 from mhclf.data.table import join_contexts
 
 Floats = npt.NDArray[np.float64]
@@ -33,6 +33,9 @@ METRICS = {
     "insertion_auc": True,
 }
 """Metric -> is more better."""
+
+_TOGETHER = 32
+"""Posts whose variants are read together: enough to fill passes where posts are short, few enough to hold."""
 
 AT_SHARES = {
     f"{name}_at_{round(100 * share)}": METRICS[name]
@@ -83,26 +86,6 @@ def variants(
     return kept
 
 
-def label_probabilities(
-    model: ExplainedModel, post: ReadPost, *parts: tuple[npt.NDArray[np.bool_], Removal]
-) -> npt.NDArray[np.float64]:
-    """Return the probabilities of all labels for variants of a post, shape (variants, labels).
-
-    Parameters
-    ----------
-    model : ExplainedModel
-    post : ReadPost
-    parts : tuples
-        Which words stay, shape (n, words), and how the others are taken out; read together, in this order.
-    """
-    if model.run.linear is not None:
-        texts = [without_words(post, row) for kept, _ in parts for row in kept]
-        return model.run.linear.probabilities(join_contexts(texts, [post.context] * len(texts)))
-    rows: list[TokenRow] = [model.row_without(post, row, removal) for kept, removal in parts for row in kept]
-    found: npt.NDArray[np.float64] = model.probabilities(model.logits(rows)).double().numpy()
-    return found
-
-
 @dataclass(frozen=True)
 class RandomSets:
     """Random sets of words that were masked, and what that changed; the same for every method on a post.
@@ -142,21 +125,12 @@ def infidelity(scores: npt.ArrayLike, sets: RandomSets) -> float:
     return float(((scale * foretold - sets.change) ** 2).mean()) / total if total > 0 else float("nan")
 
 
-def faithfulness(
-    model: ExplainedModel,
-    post: ReadPost,
-    target: Target,
-    scores: npt.ArrayLike,
-    *,
-    occlusion: npt.ArrayLike | None = None,
-    sets: RandomSets | None = None,
-    curves: bool = False,
-) -> Faithfulness:
-    r"""Measure an attribution against the model.
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An attribution of a post, to be held against the model.
 
-    Parameters
+    Attributes
     ----------
-    model : ExplainedModel
     post : ReadPost
     target : Target
         The explained label.
@@ -165,43 +139,90 @@ def faithfulness(
         Leave-one-word-out scores, for `leave_one_out_tau`; NaN without them.
     sets : RandomSets, optional
         For `infidelity`; NaN without them.
+    """
+
+    post: ReadPost
+    target: Target
+    scores: npt.ArrayLike
+    occlusion: npt.ArrayLike | None = None
+    sets: RandomSets | None = None
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """The words that are read, the most important first."""
+        return orders(self.scores, self.post.seen)
+
+
+def faithfulness(model: ExplainedModel, cases: Sequence[Case], *, curves: bool = False) -> list[Faithfulness]:
+    r"""Measure attributions against the model.
+
+    Parameters
+    ----------
+    model : ExplainedModel
+    cases : sequence of Case
+        Their variants are read together.
     curves : bool
-        Also measure the deletion and insertion curves (22 more forward passes); NaN without them.
+        Also measure the deletion and insertion curves (22 more variants a post); NaN without them.
 
     Returns
     -------
-    Faithfulness
+    list of Faithfulness
         With :math:`p` the target's probability: `comprehensiveness` is the mean over `SHARES` of :math:`p(x) - p(x`
         without the top words`)`, `sufficiency` of :math:`p(x) - p(`only them`)`; `_deletion` deletes tokens where the
         plain ones mask them. `flip_rate`: share of `SHARES` at which the decision changes. `leave_one_out_tau`:
         Kendall's tau-b with occlusion. `infidelity`: see the function. The areas are means over the curves.
     """
-    values = np.asarray(scores, dtype=np.float64)
-    order = orders(values, post.seen)
-    words = len(post.words)
-    if not len(order):
-        return Faithfulness(dict.fromkeys((*METRICS, *AT_SHARES), float("nan")), (), ())
-    full = np.ones((1, words), dtype=np.bool_)
-    without, only = (variants(order, words, SHARES, without=flag) for flag in (True, False))
     steps = CURVE if curves else ()
-    falling, rising = (variants(order, words, steps, without=flag) for flag in (True, False))
-    masks, deletions = np.concatenate([full, without, only, falling, rising]), np.concatenate([without, only])
-    both = label_probabilities(model, post, (masks, "mask"), (deletions, "delete"))
-    masked, deleted = np.split(both, [len(masks)])
-    k, n = len(SHARES), len(steps)
-    p = masked[:, target.label]
-    before, parts = p[0], np.split(p[1:], [k, 2 * k, 2 * k + n])
-    comprehensive, sufficient = before - parts[0], before - parts[1]
-    by_deletion = before - deleted[:, target.label]
-    multilabel = model.run.task == "multilabel"
-    if multilabel:
-        flips = (p[1 : 1 + k] >= 0.5) != (before >= 0.5)
+    found = []
+    for start in range(0, len(cases), _TOGETHER):
+        part = cases[start : start + _TOGETHER]
+        probabilities = _probabilities(model, part, steps)
+        found += [_measured(model, case, own, steps) for case, own in zip(part, probabilities, strict=True)]
+    return found
+
+
+def _probabilities(model: ExplainedModel, cases: Sequence[Case], steps: Sequence[float]) -> list[Floats]:
+    """Return for each case the probabilities of all labels, shape (variants, labels); all variants are read together.
+
+    In order: the whole post, without the top `SHARES` of words and with only them, the two curves at `steps`; then
+    without the top shares and with only them, by deletion.
+    """
+    asked: list[tuple[ReadPost, npt.NDArray[np.bool_], Removal]] = []
+    for case in cases:
+        words = len(case.post.words)
+        tops, lines = (
+            [variants(case.order, words, shares, without=flag) for flag in (True, False)] for shares in (SHARES, steps)
+        )
+        masks = np.concatenate([np.ones((1, words), dtype=np.bool_), *tops, *lines])
+        asked += [(case.post, kept, "mask") for kept in masks]
+        asked += [(case.post, kept, "delete") for kept in np.concatenate(tops)]
+    if model.run.linear is not None:
+        texts = [without_words(post, kept) for post, kept, _ in asked]
+        contexts = [post.context for post, _, _ in asked]
+        found: Floats = model.run.linear.probabilities(join_contexts(texts, contexts))
     else:
-        flips = masked[1 : 1 + k].argmax(axis=1) != masked[0].argmax()
+        rows = [model.row_without(post, kept, removal) for post, kept, removal in asked]
+        found = model.probabilities(model.logits(rows)).double().numpy()
+    return np.split(found, len(cases))
+
+
+def _measured(model: ExplainedModel, case: Case, probabilities: Floats, steps: Sequence[float]) -> Faithfulness:
+    """Return the numbers of a case from the probabilities of its masks and deletions."""
+    if not len(case.order):
+        return Faithfulness(dict.fromkeys((*METRICS, *AT_SHARES), float("nan")), (), ())
+    k, n = len(SHARES), len(steps)
+    p = probabilities[:, case.target.label]
+    before, parts = p[0], np.split(p[1:], [k, 2 * k, 2 * k + n, 2 * k + 2 * n])
+    comprehensive, sufficient, by_deletion = before - parts[0], before - parts[1], before - parts[4]
+    if model.run.task == "multilabel":
+        flips = (parts[0] >= 0.5) != (before >= 0.5)
+    else:
+        flips = probabilities[1 : 1 + k].argmax(axis=1) != probabilities[0].argmax()
+    values = np.asarray(case.scores, dtype=np.float64)
     tau = float("nan")
-    if occlusion is not None and len(order) > 1:
-        read = post.seen
-        tau = float(kendalltau(values[read], np.asarray(occlusion, dtype=np.float64)[read]).statistic)
+    read = case.post.seen
+    if case.occlusion is not None and read.sum() > 1:
+        tau = float(kendalltau(values[read], np.asarray(case.occlusion, dtype=np.float64)[read]).statistic)
     found = {
         "comprehensiveness": float(comprehensive.mean()),
         "sufficiency": float(sufficient.mean()),
@@ -209,10 +230,10 @@ def faithfulness(
         "sufficiency_deletion": float(by_deletion[k:].mean()),
         "flip_rate": float(flips.mean()),
         "leave_one_out_tau": tau,
-        "infidelity": infidelity(values, sets) if sets is not None else float("nan"),
-        "deletion_auc": float(parts[2].mean()) if curves else float("nan"),
-        "insertion_auc": float(parts[3].mean()) if curves else float("nan"),
+        "infidelity": infidelity(values, case.sets) if case.sets is not None else float("nan"),
+        "deletion_auc": float(parts[2].mean()) if steps else float("nan"),
+        "insertion_auc": float(parts[3].mean()) if steps else float("nan"),
     }
     single = np.concatenate([comprehensive, sufficient, by_deletion])
     found |= dict(zip(AT_SHARES, map(float, single), strict=True))
-    return Faithfulness(found, *(tuple(map(float, part)) for part in parts[2:]))
+    return Faithfulness(found, *(tuple(map(float, part)) for part in parts[2:4]))

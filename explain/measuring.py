@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from explain.attribution import Attribution
-from explain.faithfulness import AT_SHARES, faithfulness, random_sets
+from explain.faithfulness import AT_SHARES, Case, RandomSets, faithfulness, random_sets
 from explain.faithfulness import METRICS as FAITHFULNESS_METRICS
 from explain.items import Item
 from explain.methods import attribute
@@ -137,10 +137,8 @@ def explain_items(
     model = ExplainedModel(run, precision=precision, remember=True)
     # Leave-one-out scores are needed by faithfulness, and may be asked for as a method, too.
     left_out = _attribute(model, chosen, "occlusion", seed) if faithful or "occlusion" in methods else []
-    sets = [
-        random_sets(model, post, Target(item.label), seed=seed) if faithful else None
-        for post, item in zip(posts, chosen, strict=True)
-    ]
+    pairs = zip(posts, chosen, strict=True)
+    sets = [random_sets(model, post, Target(item.label), seed=seed) for post, item in pairs] if faithful else []
     frames, rows = [], []
     unconverged: dict[str, int] = {}
     for method in methods:
@@ -149,6 +147,7 @@ def explain_items(
         before = _attribute(model, validation, method, seed)
         cuts = fit_cuts(*_marked(before, validation_posts, validation_golds), absolute)
         moved = _sensitivities(model, chosen[:SENSITIVE_ITEMS], method, seed) if faithful and curves else []
+        measured = faithfulness(model, _cases(posts, chosen, own, left_out, sets), curves=curves) if faithful else []
         unconverged[method] = sum(item.converged is False for item in own)
         frames += [_attribution_row(item, found, method) for item, found in zip(chosen, own, strict=True)]
         for number, (item, found) in enumerate(zip(chosen, own, strict=True)):
@@ -156,23 +155,26 @@ def explain_items(
             values = plausibility(scores[post.seen], golds[number][post.seen], cuts, absolute)
             if number < len(moved):
                 values[SENSITIVITY] = moved[number]
-            if faithful:
-                measured = faithfulness(
-                    model,
-                    post,
-                    Target(item.label),
-                    scores,
-                    occlusion=np.array(left_out[number].scores),
-                    sets=sets[number],
-                    curves=curves,
-                )
-                values |= measured.values
+            values |= measured[number].values if measured else {}
             identity = {"id": item.id, "group": item.group, "target": run.labels[item.label], "correct": item.correct}
             rows.append(identity | {"method": method} | values)
     if second:
         rows += _second_annotator(run, chosen, posts, golds, second)
     counts["not_converged"] = unconverged
     return Explained(pd.DataFrame(frames), pd.DataFrame(rows), counts)
+
+
+def _cases(
+    posts: Sequence[ReadPost],
+    items: Sequence[Item],
+    own: Sequence[Attribution],
+    left_out: Sequence[Attribution],
+    sets: Sequence[RandomSets],
+) -> list[Case]:
+    return [
+        Case(post, Target(item.label), np.array(found.scores), np.array(without.scores), drawn)
+        for post, item, found, without, drawn in zip(posts, items, own, left_out, sets, strict=True)
+    ]
 
 
 def _second_annotator(

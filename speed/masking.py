@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explain import attribute
-from explain.faithfulness import SHARES, faithfulness, orders, variants
+from explain.faithfulness import SHARES, Case, faithfulness, orders, variants
 from explain.model import ExplainedModel, Removal, Target
 from explain.reading import ReadPost, TokenRow, read_posts
 from mhclf.results.speed import Check, Sample
@@ -103,9 +103,9 @@ class ComprehensivenessWork(MaskingWork):
 
     def ours(self) -> Sample:
         """Measure by the library."""
-        cases = zip(self.read, self.targets, self.scores, strict=True)
+        zipped = zip(self.read, self.targets, self.scores, strict=True)
         with Clock() as clock:
-            found = [faithfulness(self.model, post, Target(target), scores) for post, target, scores in cases]
+            found = faithfulness(self.model, [Case(post, Target(target), scores) for post, target, scores in zipped])
         names = ("comprehensiveness", "sufficiency", "comprehensiveness_deletion", "sufficiency_deletion")
         self.own = [np.array([item.values[name] for name in names]) for item in found]
         return Sample(clock.seconds, len(self.texts))

@@ -12,6 +12,7 @@ from explain.faithfulness import (
     CURVE,
     METRICS,
     SHARES,
+    Case,
     faithfulness,
     orders,
     random_sets,
@@ -56,10 +57,14 @@ def post_of(count):
     return ReadPost(text, "", tuple(words(text)), torch.arange(count), None, align(words(text), words(text)))
 
 
+def measured(model, post, scores, occlusion=None, sets=None, curves=False):
+    return faithfulness(model, [Case(post, Target(0), scores, occlusion, sets)], curves=curves)[0]
+
+
 def test_comprehensiveness_and_sufficiency_by_hand():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
     sets = random_sets(model, post, Target(0))
-    found = faithfulness(model, post, Target(0), [3.0, 0.0, 2.0, 1.0], sets=sets, curves=True)
+    found = measured(model, post, [3.0, 0.0, 2.0, 1.0], sets=sets, curves=True)
     # Of four words 1, 5, 10 and 20 % are one word, 50 % are two: losses .3 four times, then .5.
     single = {
         name: [found.values[f"{name}_at_{percent}"] for percent in (1, 5, 10, 20, 50)]
@@ -86,7 +91,7 @@ def test_comprehensiveness_and_sufficiency_by_hand():
 def test_a_better_order_is_more_faithful():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
     good, bad = (
-        faithfulness(model, post, Target(0), scores, sets=random_sets(model, post, Target(0)), curves=True).values
+        measured(model, post, scores, sets=random_sets(model, post, Target(0)), curves=True).values
         for scores in ([3, 0, 2, 1], [0, 3, 1, 2])
     )
     for metric, more_is_better in METRICS.items():
@@ -97,16 +102,16 @@ def test_a_better_order_is_more_faithful():
 def test_scores_of_zero_foretell_nothing():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
     sets = random_sets(model, post, Target(0))
-    assert faithfulness(model, post, Target(0), [0.0] * 4, sets=sets).values["infidelity"] == pytest.approx(1.0)
-    assert np.isnan(faithfulness(model, post, Target(0), [0.0] * 4).values["infidelity"])
+    assert measured(model, post, [0.0] * 4, sets=sets).values["infidelity"] == pytest.approx(1.0)
+    assert np.isnan(measured(model, post, [0.0] * 4).values["infidelity"])
 
 
 def test_leave_one_out_tau_is_kendall_s():
     model, post = KnownModel([0.3, 0.0, 0.2, 0.1]), post_of(4)
     scores, drops = [1.0, 2.0, 2.0, 0.5], [0.3, 0.0, 0.2, 0.1]
-    found = faithfulness(model, post, Target(0), scores, occlusion=drops)
+    found = measured(model, post, scores, occlusion=drops)
     assert found.values["leave_one_out_tau"] == pytest.approx(kendalltau(scores, drops).statistic)
-    assert np.isnan(faithfulness(model, post, Target(0), scores).values["leave_one_out_tau"])
+    assert np.isnan(measured(model, post, scores).values["leave_one_out_tau"])
 
 
 def test_words_that_are_not_read_are_never_taken_out():
@@ -120,7 +125,7 @@ def test_words_that_are_not_read_are_never_taken_out():
     assert only[0].tolist() == [False, True, True, True]
     nothing = ReadPost(text, "", post.words, torch.zeros(0), None, align((), ()))
     nothing.__dict__["ids"] = torch.zeros(1)
-    found = faithfulness(KnownModel([0.1] * 4), nothing, Target(0), [0.0] * 4)
+    found = measured(KnownModel([0.1] * 4), nothing, [0.0] * 4)
     assert all(np.isnan(value) for value in found.values.values())
 
 
