@@ -143,4 +143,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_door(main)
+    # Idle threads wait as in a user's own script: what they would pick instead must not be slowed down.
+    run_door(main, thread_settings=False)

@@ -92,7 +92,7 @@ def explain_items(
     methods : sequence of str
     seed : int
     faithful : bool
-        Measure faithfulness, too (20 forward passes an item and method, and 50 an item).
+        Measure faithfulness, too (21 variants of an item and method, and 51 of an item).
     curves : bool
         Measure deletion and insertion curves, too (22 more an item and method), and max-sensitivity of gradient methods
         on the first `SENSITIVE_ITEMS` items.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -293,15 +292,14 @@ def require_attention(run: Run) -> None:
 
 
 def _worth_padding(lengths: Sequence[int], spare: int, step: int) -> int:
-    """Return how many rows, longest first, go together: up to a width whose rows' padding would pass `spare` tokens."""
+    """Return how many rows, longest first, go together: until their padding would pass `spare` tokens."""
     width = stepped(lengths[0], step)
-    at = 0
-    for own, group in groupby(stepped(length, step) for length in lengths):
-        count = len(list(group))
-        if count * (width - own) > spare:
-            return at
-        at += count
-    return at
+    padding = 0
+    for count, length in enumerate(lengths):
+        padding += width - stepped(length, step)
+        if padding > spare:
+            return count
+    return len(lengths)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -85,7 +85,8 @@ def plan(works: Sequence[str], sets: Sequence[str]) -> list[Job]:
 
 def common_settings(bench: Bench, rounds: int) -> dict[str, Any]:
     """Return the settings that make two measurements of one work comparable."""
-    return {"encoder": short_name(bench.encoder), "device": bench.device, "limit": bench.limit, "rounds": rounds}
+    names = {"encoder": short_name(bench.encoder), "decoder": short_name(bench.decoder)}
+    return names | {"device": bench.device, "limit": bench.limit, "rounds": rounds}
 
 
 def kept(job: Job, bench: Bench, rounds: int, found: Sequence[Measured]) -> Measured | None:
@@ -119,7 +120,7 @@ def guess(job: Job, rounds: int, found: Sequence[Measured]) -> float:
 def merged(found: Sequence[Measured], new: Measured) -> list[Measured]:
     """Return the measurements with a new one in place of its like, in the order of works.
 
-    One of another machine, number of threads, device or encoder stays beside it.
+    One of another machine, number of threads, device, model or limit stays beside it.
     """
     order = {name: number for number, name in enumerate(WORKS)}
     rest = [item for item in found if _key(item) != _key(new)]
@@ -127,7 +128,8 @@ def merged(found: Sequence[Measured], new: Measured) -> list[Measured]:
 
 
 def _key(item: Measured) -> tuple[str, ...]:
-    return (item.work, item.data, item.machine, str(item.settings.get("encoder")), str(item.settings.get("device")))
+    settings = (str(item.settings.get(name)) for name in ("encoder", "decoder", "device", "limit"))
+    return (item.work, item.data, item.machine, *settings)
 
 
 def measure(
@@ -191,5 +193,15 @@ def _environment(load: float) -> dict[str, Any]:
     versions = {name: version for name, version in facts["versions"].items() if version is not None}
     for name in _PEERS:
         versions[name] = importlib.metadata.version(name)
-    names = ("python", "platform", "processor", "cpu_count", "gpu", "torch_threads", "omp_wait_policy", "git")
+    names = (
+        "python",
+        "platform",
+        "processor",
+        "cpu_count",
+        "gpu",
+        "torch_threads",
+        "omp_wait_policy",
+        "gomp_spincount",
+        "git",
+    )
     return {name: facts[name] for name in names} | {"versions": versions, "load": round(load, 2)}

@@ -56,7 +56,9 @@ class ScoringWork(DecoderWork):
         super().prepare()
         self.requests = [Choose(turns, self.labels, "Label:") for turns in self.turns]
         self.settings |= {"labels": len(self.labels)}
+        self.prompts = [self._numbers(request) for request in self.requests]
         list(self.backend.answer(self.requests[:1]))
+        self._alone(*self.prompts[0][0])
 
     def ours(self) -> Sample:
         """Score by the library."""
@@ -66,23 +68,31 @@ class ScoringWork(DecoderWork):
         self.own = np.array([item.log_probabilities for item in chances if isinstance(item, Chances)])
         return Sample(clock.seconds, len(self.requests))
 
-    @torch.inference_mode()
     def theirs(self) -> Sample:
         """Read the prompt again for each label."""
         with Clock() as clock:
-            self.other = np.array(
-                [[self._alone(request, label) for label in request.choices] for request in self.requests]
-            )
+            self.other = np.array([[self._alone(*numbers) for numbers in prompt] for prompt in self.prompts])
         return Sample(clock.seconds, len(self.requests))
 
-    def _alone(self, request: Choose, label: str) -> float:
+    def _numbers(self, request: Choose) -> list[tuple[list[int], int]]:
+        """Return for each label the tokens of prompt and label, and how many of them are the label's."""
         text = self.backend.prompt(request.turns, request.opening)
-        prompt, whole = self.backend.ids(text), self.backend.ids(f"{text} {label}")
+        prompt = self.backend.ids(text)
+        found = []
+        for label in request.choices:
+            whole = self.backend.ids(f"{text} {label}")
+            # A label may merge with the end of the prompt: count from where both part.
+            same = next((place for place, (a, b) in enumerate(zip(prompt, whole, strict=False)) if a != b), len(prompt))
+            found.append((whole, len(whole) - same))
+        return found
+
+    @torch.inference_mode()
+    def _alone(self, whole: list[int], count: int) -> float:
+        """Return the log-probability of the last `count` tokens, by a forward pass of its own."""
         model: Any = self.decoder.model
-        logits = model(input_ids=torch.tensor([whole], device=model.device)).logits[0].float().log_softmax(dim=-1)
-        # A label may merge with the end of the prompt: count from where both part.
-        start = next((place for place, (a, b) in enumerate(zip(prompt, whole, strict=False)) if a != b), len(prompt))
-        return float(sum(logits[place - 1, whole[place]] for place in range(start, len(whole))))
+        logits = model(input_ids=torch.tensor([whole], device=model.device), logits_to_keep=count + 1).logits[0, :-1]
+        chances = logits.float().log_softmax(dim=-1)
+        return float(chances[torch.arange(count), whole[-count:]].sum())
 
     def check(self) -> list[Check]:
         """Compare the shares of the labels."""
@@ -110,6 +120,7 @@ class GenerationWork(DecoderWork):
         self.requests = [Ask(turns, max_new_tokens=_NEW_TOKENS) for turns in self.turns]
         self.settings |= {"new_tokens": _NEW_TOKENS}
         list(self.backend.answer(self.requests[:1]))
+        self._by_generate(self.requests[:1])
 
     def ours(self) -> Sample:
         """Generate by the library."""
@@ -120,31 +131,37 @@ class GenerationWork(DecoderWork):
         self.own = [item.text for item in said]
         return Sample(clock.seconds, sum(item.tokens for item in said))
 
-    @torch.inference_mode()
     def theirs(self) -> Sample:
         """Generate with transformers alone."""
+        with Clock() as clock:
+            self.other, tokens = self._by_generate(self.requests)
+        return Sample(clock.seconds, tokens)
+
+    @torch.inference_mode()
+    def _by_generate(self, requests: list[Ask]) -> tuple[list[str], int]:
+        """Return the answers one prompt at a time, and their tokens."""
         model: Any = self.decoder.model
         tokenizer = self.decoder.tokenizer
         ends = end_tokens(self.decoder)
-        self.other, tokens = [], 0
-        with Clock() as clock:
-            for request in self.requests:
-                ids = torch.tensor([self.backend.ids(self.backend.prompt(request.turns))], device=model.device)
-                found = model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    max_new_tokens=_NEW_TOKENS,
-                    do_sample=False,
-                    temperature=None,
-                    top_p=None,
-                    top_k=None,
-                    pad_token_id=tokenizer.pad_token_id,
-                )
-                row = found[0, ids.shape[1] :].tolist()
-                length = next((place for place, token in enumerate(row) if token in ends), len(row))
-                tokens += length
-                self.other.append(str(tokenizer.decode(row[:length], skip_special_tokens=True)))
-        return Sample(clock.seconds, tokens)
+        answers, tokens = [], 0
+        for request in requests:
+            ids = torch.tensor([self.backend.ids(self.backend.prompt(request.turns))], device=model.device)
+            found = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=_NEW_TOKENS,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=sorted(ends),
+            )
+            row = found[0, ids.shape[1] :].tolist()
+            length = next((place for place, token in enumerate(row) if token in ends), len(row))
+            tokens += length
+            answers.append(str(tokenizer.decode(row[:length], skip_special_tokens=True)))
+        return answers, tokens
 
     def check(self) -> list[Check]:
         """Compare the texts: rounding may part two of them behind a near tie."""

@@ -86,6 +86,7 @@ class GradientsWork(Work):
         """Explain by the library."""
         with Clock() as clock:
             self.own: list[Attribution] = attribute(self.run, self.texts, "integrated_gradients")
+        self.settings["our_mean_steps"] = float(np.mean([item.settings["steps"] for item in self.own]))
         return Sample(clock.seconds, len(self.texts))
 
     def theirs(self) -> Sample:
@@ -107,6 +108,6 @@ class GradientsWork(Work):
         theirs = float(np.mean([gap <= TOLERANCE for gap in self.gaps]))
         ours = float(np.mean([bool(item.converged) for item in self.own]))
         return [
-            Check("largest gap of a score at equal steps", max(gaps), 1e-4),
+            Check("largest gap of a score at equal steps", float(np.max(gaps)), 1e-4),
             Check(f"share of posts with a completeness gap up to {TOLERANCE}", ours, theirs, at_least=True),
         ]

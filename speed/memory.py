@@ -67,8 +67,8 @@ class MemoryWork(Work):
         missing = 0
         for posts, count in zip((self.many, self.few), self.sizes, strict=True):
             with posts.with_suffix(".scores.csv").open(encoding="utf-8") as file:
-                missing += count - sum(bool(row["prediction"]) for row in csv.DictReader(file))
-        return [Check("posts without a prediction", missing, 0)]
+                missing += abs(count - sum(bool(row["prediction"]) for row in csv.DictReader(file)))
+        return [Check("predictions too few or too many", missing, 0)]
 
 
 def write_posts(path: Path, count: int) -> Path:

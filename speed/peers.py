@@ -19,6 +19,7 @@ from transformers import (
 
 import mhclf.hf  # noqa: F401 (registers the model)
 from mhclf.config.training import TrainerConfig
+from mhclf.data.tokens import width_step
 from mhclf.models.encoder import quiet_transformers
 from mhclf.training.environment import resolve_precision
 from speed.posts import Part
@@ -77,8 +78,11 @@ def trainer_arguments(folder: Path, device: str, **settings: Any) -> TrainingArg
     )
 
 
-BEST_FLAGS: dict[str, Any] = {"bf16": True, "train_sampling_strategy": "group_by_length"}
-"""Half the bytes, and posts of similar length together; see Trainer's guide to efficient training."""
+BY_LENGTH: dict[str, Any] = {"train_sampling_strategy": "group_by_length"}
+"""Posts of similar length together."""
+
+BEST_FLAGS: dict[str, Any] = BY_LENGTH | {"bf16": True}
+"""And half the bytes; see Trainer's guide to efficient training."""
 
 
 def train_with_trainer(
@@ -99,10 +103,15 @@ def train_with_trainer(
     return clock.seconds
 
 
+def _precision(device: str) -> str:
+    """Return in what we would train on a device."""
+    return resolve_precision(TrainerConfig(accelerator="gpu" if device == "cuda" else "cpu"))
+
+
 def sorted_batches(posts: Tokenised, seed: int, device: str) -> list[dict[str, Tensor]]:
-    """Return padded batches of posts of similar length, in random order."""
+    """Return padded batches of posts of similar length, in random order; padded as ours are."""
     order = sorted(range(len(posts.rows)), key=lambda row: len(posts.rows[row]["input_ids"]))
-    collate = DataCollatorWithPadding(posts.tokenizer, pad_to_multiple_of=8)
+    collate = DataCollatorWithPadding(posts.tokenizer, pad_to_multiple_of=width_step(device, _precision(device)))
     parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
     batches = [collate([posts.rows[row] for row in part]) for part in parts]
     shuffled: Sequence[int] = torch.randperm(len(batches), generator=torch.Generator().manual_seed(seed)).tolist()
@@ -111,7 +120,7 @@ def sorted_batches(posts: Tokenised, seed: int, device: str) -> list[dict[str, T
 
 def train_bare(model: Any, batches: list[dict[str, Tensor]], device: str) -> float:
     """Train one epoch by a plain loop in our precision, and return its seconds."""
-    half = resolve_precision(TrainerConfig(accelerator="gpu" if device == "cuda" else "cpu")) == "bf16"
+    half = _precision(device) == "bf16"
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=0.01, fused=True)
     with Clock() as clock:

@@ -68,10 +68,12 @@ def read_posts(name: str, data_root: str | None) -> Posts:
     """
     config = find_dataset(name).config
     if config.task != "multiclass":
-        raise ConfigError(f"data: '{name}' is {config.task}; speed is measured on sets of one label a post.")
+        raise ConfigError(f"data: '{name}' is {config.task}; choose a set with task: multiclass.")
     splits = load_dataset(name, data_root=data_root)
     parts = []
     for split in ("train", "validation", "test"):
+        if split not in splits:
+            raise ConfigError(f"data: '{name}' has no {split} part; choose a set that has one.")
         rows = splits[split]
         texts, targets = list(rows["text"]), list(rows["label"])
         order = np.random.default_rng(0).permutation(len(texts)).tolist()

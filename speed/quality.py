@@ -47,7 +47,7 @@ class QualityWork(Work):
 
     def _config(self, seed: int, epochs: int, dataset: Any) -> Any:
         settings: dict[str, Any] = {"seed": seed, "batch": {"size": BATCH}, "trainer": {"epochs": epochs}}
-        return run_config(self.bench, dataset, "finetune", **settings, optim={"lr": _RATE})
+        return run_config(self.bench, dataset, "finetune", **settings, optim={"lr": _RATE, "head_lr": _RATE})
 
     def ours(self) -> Sample:
         """Train one seed and score test."""

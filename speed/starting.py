@@ -26,6 +26,11 @@ class StartUpWork(Work):
         return [_IMPORT, *(f"{name} --help" for name in door_names())]
 
     @property
+    def title_ours(self) -> str:  # type: ignore[override]
+        """The command."""
+        return f"python {' '.join(self.command)}"
+
+    @property
     def command(self) -> list[str]:
         """What Python is given."""
         if self.data == _IMPORT:
@@ -34,7 +39,6 @@ class StartUpWork(Work):
 
     def prepare(self) -> None:
         """Start each once, so that files are in memory."""
-        self.title_ours = f"python {' '.join(self.command)}"
         self.ours()
         self.theirs()
 

@@ -21,6 +21,7 @@ from mhclf.training.saved import load_run
 from speed.peers import (
     BATCH,
     BEST_FLAGS,
+    BY_LENGTH,
     Tokenised,
     load_model,
     sorted_batches,
@@ -161,6 +162,16 @@ class TrainingBestFlags(_AgainstTrainer):
     aims: ClassVar[Mapping[str, float]] = {"": 1.0}
     flags: ClassVar[dict[str, Any]] = BEST_FLAGS
     multiple = 8
+    guess = 35.0
+
+
+@WORKS.register("training_by_length")
+class TrainingByLength(_AgainstTrainer):
+    """Trainer with batches by length, in fp32: its best flags on a processor that is no faster in bf16."""
+
+    title_theirs = "Trainer, group_by_length"
+    aims: ClassVar[Mapping[str, float]] = {"": 1.0}
+    flags: ClassVar[dict[str, Any]] = BY_LENGTH
     guess = 35.0
 
 

@@ -295,10 +295,21 @@ def parse_seeds(text: str, option: str) -> list[int]:
     return seeds
 
 
-def run_door(main: Callable[[Sequence[str]], int]) -> NoReturn:
-    """Call a door's main function and leave with its exit code; an expected error is one message on stderr."""
-    # Spinning OpenMP threads starve each other on shared cores; must be set before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+def run_door(main: Callable[[Sequence[str]], int], *, thread_settings: bool = True) -> NoReturn:
+    """Call a door's main function and leave with its exit code; an expected error is one message on stderr.
+
+    Parameters
+    ----------
+    main : callable
+        From arguments to exit code.
+    thread_settings : bool
+        Say how idle OpenMP threads wait, unless the environment does. Where they spin without end, two processes on
+        the same cores starve each other; where they sleep at once, waking them doubles the time of small passes.
+    """
+    if thread_settings:
+        # Must be set before torch is imported. The number of spins is for GNU's OpenMP, which torch brings on Linux.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     # A door may have the name of the package that it calls: its own folder must not be searched for packages.
     own = Path(sys.argv[0]).resolve().parent

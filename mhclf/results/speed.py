@@ -176,7 +176,9 @@ class Measured:
 
 def machine_name(facts: Mapping[str, Any]) -> str:
     """Return processor, threads and accelerator of an environment: what two measurements must share to be one."""
-    return f"{facts['processor']}, {facts['torch_threads']} threads, {facts['gpu'] or 'no GPU'}"
+    waiting = {"omp_wait_policy": "OMP_WAIT_POLICY", "gomp_spincount": "GOMP_SPINCOUNT"}
+    told = [f"{name} {facts[key]}" for key, name in waiting.items() if facts.get(key) is not None]
+    return ", ".join([facts["processor"], f"{facts['torch_threads']} threads", *told, facts["gpu"] or "no GPU"])
 
 
 def _figure(kind: Kind, item: Round) -> float:

@@ -122,6 +122,7 @@ def describe_environment(precision: str, attention: str) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch_threads": torch.get_num_threads(),
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "gomp_spincount": os.environ.get("GOMP_SPINCOUNT"),
         "precision": precision,
         "attention": attention,
         "git": git_state(Path(__file__).resolve().parent),

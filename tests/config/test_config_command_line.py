@@ -237,6 +237,25 @@ def test_a_door_leaves_with_its_exit_code_and_one_message(monkeypatch, capsys, r
     assert capsys.readouterr() == ("", message)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, ("PASSIVE", "10000")),
+        ({"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "7"}, ("ACTIVE", "7")),
+    ],
+)
+def test_a_door_says_how_idle_threads_wait_unless_told_or_left_alone(monkeypatch, before, after):
+    monkeypatch.setattr("sys.argv", ["door"])
+    environment = dict(before)
+    monkeypatch.setattr("os.environ", environment)
+    with pytest.raises(SystemExit):
+        run_door(lambda argv: 0, thread_settings=False)
+    assert "OMP_WAIT_POLICY" not in environment or before
+    with pytest.raises(SystemExit):
+        run_door(lambda argv: 0)
+    assert (environment["OMP_WAIT_POLICY"], environment["GOMP_SPINCOUNT"]) == after
+
+
 def test_an_unexpected_error_shows_its_traceback_without_values(monkeypatch, capsys):
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kendalltau
+from support import small_run
 
 from explain.faithfulness import (
     AT_SHARES,
@@ -19,8 +20,8 @@ from explain.faithfulness import (
     taken,
     variants,
 )
-from explain.model import Target
-from explain.reading import ReadPost
+from explain.model import ExplainedModel, Target
+from explain.reading import ReadPost, read_posts
 from mhclf.data.spans import align, words
 
 
@@ -86,6 +87,23 @@ def test_comprehensiveness_and_sufficiency_by_hand():
         [0.1 + sum(sorted([0.3, 0, 0.2, 0.1])[::-1][: taken(np.arange(4), share)]) for share in CURVE]
     )
     assert set(found.values) == {*METRICS, *AT_SHARES}
+
+
+def test_many_cases_are_measured_as_each_alone(encoder_folder, tiny_dataset, tmp_path):
+    run = small_run(tiny_dataset, encoder_folder("bert"), tmp_path)
+    model = ExplainedModel(run)
+    texts = ["I cannot sleep, and nothing helps", "...", "so tired", "a good day at work with my friends", "fine"] * 8
+    posts = read_posts(run, texts)
+    generator = np.random.default_rng(0)
+    cases = [Case(post, Target(row % 2), generator.normal(size=len(post.words))) for row, post in enumerate(posts)]
+    together = faithfulness(model, cases, curves=True)
+    for case, found in zip(cases, together, strict=True):
+        alone = faithfulness(model, [case], curves=True)[0]
+        assert found.values == pytest.approx(alone.values, abs=1e-6, nan_ok=True)
+        assert found.deletion_curve == pytest.approx(alone.deletion_curve, abs=1e-6)
+        assert found.insertion_curve == pytest.approx(alone.insertion_curve, abs=1e-6)
+        assert bool(found.deletion_curve) == bool(len(case.post.words))
+    assert faithfulness(model, []) == []
 
 
 def test_a_better_order_is_more_faithful():

@@ -18,7 +18,10 @@ def bench(encoder_folder, tmp_path_factory):
     return Bench(tmp_path_factory.mktemp("speed"), encoder=str(encoder_folder("bert")), limit=8)
 
 
-@pytest.mark.parametrize("work", ["training", "training_best_flags", "training_bare_loop", "training_layer_attention"])
+@pytest.mark.parametrize(
+    "work",
+    ["training", "training_best_flags", "training_by_length", "training_bare_loop", "training_layer_attention"],
+)
 def test_training_works(work, bench):
     found = measure(Job(work, "demo"), bench, 2)
     assert len(found.rounds) == 2
@@ -80,10 +83,34 @@ def test_what_is_done_with_the_same_settings_is_kept(bench):
     assert guess(job, 4, [found]) == pytest.approx(4 * found.seconds)
     assert guess(job, 4, []) == WORKS.get("near_duplicates").guess * 5
     assert merged([found], found) == [found]
+    # So is another model.
+    assert kept(job, replace(bench, decoder="another"), 1, [found]) is None
     # Another machine or number of threads is another measurement: neither kept for this one, nor lost.
+    slow = replace(found, environment={**found.environment, "omp_wait_policy": "ACTIVE"})
+    assert kept(job, bench, 1, [slow]) is None and slow.machine.endswith("OMP_WAIT_POLICY ACTIVE, no GPU")
     elsewhere = replace(found, environment={**found.environment, "torch_threads": 64})
     assert kept(job, bench, 1, [elsewhere]) is None
     assert merged([elsewhere], found) == merged([found], elsewhere) and len(merged([elsewhere], found)) == 2
+
+
+def test_start_up_is_kept(bench):
+    job = Job("start_up", "import mhclf")
+    found = measure(job, bench, 1)
+    assert found.ours == "python -c import mhclf" and found.rounds[0].ours.value > 0
+    assert kept(job, bench, 1, [found]) is found
+
+
+def test_another_result_fails_the_check(bench, monkeypatch):
+    work = WORKS.get("prediction")
+    own = work.ours
+
+    def spoilt(self):
+        sample = own(self)
+        self.own = self.own + 2e-4
+        return sample
+
+    monkeypatch.setattr(work, "ours", spoilt)
+    assert not measure(Job("prediction", "demo"), bench, 1).same
 
 
 def test_aims_are_for_a_cpu():
