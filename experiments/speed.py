@@ -38,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
 
     import rich.console
 
-    from mhclf.results.speed import read_measured, speed_tables
+    from mhclf.results.speed import read_measured
+    from mhclf.results.speed_tables import speed_tables
     from mhclf.results.tables import to_rich
 
     records = out / "speed.json"
@@ -64,8 +65,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _write(out: Path, found: "Sequence[Measured]") -> list[Path]:
     from mhclf.results.files import write_text
-    from mhclf.results.speed import speed_markdown
     from mhclf.results.speed_figure import draw_speed
+    from mhclf.results.speed_tables import speed_markdown
 
     figure = draw_speed(found, out / "speed.png")
     page = write_text(out / "speed.md", speed_markdown(found))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -34,15 +35,15 @@ METRICS = {
 }
 """Metric -> is more better."""
 
-_TOGETHER = 32
-"""Posts whose variants are read together: enough to fill passes where posts are short, few enough to hold."""
-
 AT_SHARES = {
     f"{name}_at_{round(100 * share)}": METRICS[name]
     for name in ("comprehensiveness", "sufficiency", "comprehensiveness_deletion", "sufficiency_deletion")
     for share in SHARES
 }
 """The first four at each share of words, in per cent -> is more better."""
+
+_TOGETHER = 32
+"""Posts whose variants are read together: enough to fill passes where posts are short, few enough to hold."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Case:
     occlusion: npt.ArrayLike | None = None
     sets: RandomSets | None = None
 
-    @property
+    @cached_property
     def order(self) -> npt.NDArray[np.int64]:
         """The words that are read, the most important first."""
         return orders(self.scores, self.post.seen)

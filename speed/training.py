@@ -15,7 +15,7 @@ from mhclf.data.batches import batch_loader
 from mhclf.data.load import load_table
 from mhclf.losses.classification import Targets
 from mhclf.results.speed import Check, Sample
-from mhclf.training.environment import resolve_precision
+from mhclf.training.environment import resolve_attention, resolve_precision
 from mhclf.training.fit import build_plan, tokenise
 from mhclf.training.saved import load_run
 from speed.peers import (
@@ -77,6 +77,7 @@ class TrainingWork(Work):
             "epochs": 1,
             "max_length": posts.max_length,
             "our_precision": resolve_precision(warm.trainer),
+            "our_attention": resolve_attention(warm, posts.max_length),
         }
 
     def ours(self) -> Sample:
@@ -110,6 +111,8 @@ class TrainingWork(Work):
         """Return the network, and the loss that training by the library would take of the same posts."""
         run = load_run(self.model.parent)
         network, tokenizer = run.parts()
+        # Saved networks are loaded with the kernel for prediction.
+        network.encoder.set_attn_implementation(resolve_attention(run.config, run.max_length))
         dataset = write_part(self.read, min(self.count, BATCH), self.bench.folder / "data")
         table = load_table(str(dataset)).part("train")
         objective = build_plan(table, run.config, network, ()).objective

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from mhclf.results.speed import Measured, machine_letters
+from mhclf.results.speed import Measured
+from mhclf.results.speed_tables import machine_letters
 from mhclf.results.style import BLUE, DARK, GREY, ORANGE, bare, save, styled, text_only, title
 
 

@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mhclf.errors import DataError
-from mhclf.results.speed import (
-    Check,
-    Measured,
-    Round,
-    Sample,
-    read_measured,
-    speed_markdown,
-    speed_tables,
-    write_measured,
-)
+from mhclf.results.speed import Check, Measured, Round, Sample, read_measured, write_measured
 from mhclf.results.speed_figure import draw_speed
+from mhclf.results.speed_tables import speed_markdown, speed_tables
 
 MACHINE = {
     "python": "3.11.9", "platform": "Linux", "processor": "Some CPU", "cpu_count": 2, "gpu": None,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mhclf.data.audit.near import near_duplicates
+from mhclf.data.audit.near import Pair, near_duplicates
 from mhclf.errors import RunError
-from speed.auditing import posts_with_repeats
+from speed.auditing import posts_with_repeats, wrong_pairs
 from speed.posts import chunks_of, made_up_posts
 from speed.processes import door_names, peak_megabytes, seconds_of
 from speed.training import step_seconds
@@ -49,4 +49,11 @@ def test_made_up_posts_follow_seed_and_length():
 def test_repeats_are_the_near_duplicates():
     posts, pairs = posts_with_repeats(400)
     assert len(pairs) == 7
-    assert {(pair.first, pair.second) for pair in near_duplicates(posts)} == pairs
+    found = near_duplicates(posts)
+    assert {(pair.first, pair.second) for pair in found} == pairs
+    assert wrong_pairs(posts, found) == (0, 14)
+    # One pair missed, and its posts with it, cannot be seen; one made up, or missed between posts that are there, can.
+    assert wrong_pairs(posts, [*found, Pair(found[0].first, found[1].first, 0.9)]) == (1, 14)
+    doubled = [*posts, posts[found[0].second] + " once more"]
+    again = near_duplicates(doubled)
+    assert len(again) == len(found) + 2 and wrong_pairs(doubled, again) == (0, 15)
