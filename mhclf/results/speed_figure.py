@@ -64,7 +64,10 @@ def _bars(
     places = range(len(found))
     axes.barh(places, [value - start for value in values], left=start, color=colors, height=0.62)
     for place, (value, aim) in enumerate(zip(values, aims, strict=True)):
-        axes.annotate(f" {value:.3g}", (value, place), va="center", fontsize=8, color=DARK)
+        # On white, so that the mark of an aim does not cross the number.
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        label = axes.annotate(f"{value:.3g}", (value, place), (4, 0), textcoords="offset points", va="center")
+        label.set(fontsize=8, color=DARK, bbox=ground, zorder=5)
         if aim is not None:
             axes.plot([aim, aim], [place - 0.42, place + 0.42], color=DARK, linewidth=1.6)
     axes.axvline(1.0, color=GREY, linewidth=0.8)
