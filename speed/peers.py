@@ -45,9 +45,11 @@ def tokenised(model: Path, part: Part, max_length: int) -> Tokenised:
 
 
 def load_model(folder: Path) -> Any:
-    """Load a saved model for training."""
+    """Load a saved model for training, in which it reads a batch in one pass as other models do."""
     with quiet_transformers():
-        return AutoModelForSequenceClassification.from_pretrained(folder).train()
+        model: Any = AutoModelForSequenceClassification.from_pretrained(folder).train()
+    model.network.grouped = False
+    return model
 
 
 class _EpochClock(TrainerCallback):

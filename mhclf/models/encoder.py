@@ -13,6 +13,13 @@ from transformers.utils import logging as transformers_logging
 from mhclf.errors import ConfigError
 from mhclf.models.weights import EMBEDDED, EncoderSource
 
+_BLOCK = 2**22
+"""Elements of the largest tensor inside a layer, up to which a CPU trains on rows together.
+
+glibc fetches blocks of more than 32 MiB from the system and hands them back each time: touching their pages anew costs
+up to half of a training step over rows of 256 tokens.
+"""
+
 
 def load_tokenizer(source: EncoderSource) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer of an encoder.
@@ -102,7 +109,11 @@ def _build_options(config: Any, attention: str) -> dict[str, Any]:
 
 
 def hidden_states(
-    encoder: nn.Module, batch: dict[str, Tensor], every_layer: bool, attention: bool = False
+    encoder: nn.Module,
+    batch: dict[str, Tensor],
+    every_layer: bool,
+    attention: bool = False,
+    grouped: bool = True,
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """Run the encoder.
 
@@ -114,6 +125,8 @@ def hidden_states(
         Return the embeddings and every layer, or the last layer alone.
     attention : bool
         Also return the last layer's attention; needs an encoder with eager attention.
+    grouped : bool
+        Where a CPU trains, read the rows of a large batch in several passes; the result is the same.
 
     Returns
     -------
@@ -122,6 +135,38 @@ def hidden_states(
     attention : Tensor or None
         Shape (batch, heads, tokens, tokens).
     """
+    count = row_groups(encoder, batch["attention_mask"]) if grouped else 1
+    if count == 1:
+        return _read(encoder, batch, every_layer, attention)
+    parts = zip(*(value.tensor_split(count) for value in batch.values()), strict=True)
+    read = [_read(encoder, dict(zip(batch, part, strict=True)), every_layer, attention) for part in parts]
+    states = tuple(torch.cat(layer) for layer in zip(*(part for part, _ in read), strict=True))
+    shown = [weights for _, weights in read if weights is not None]
+    return states, torch.cat(shown) if shown else None
+
+
+def row_groups(encoder: nn.Module, mask: Tensor) -> int:
+    """Return in how many passes a batch is read fastest: several where a CPU trains on many long rows.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+    mask : Tensor
+        Shape (batch, tokens).
+    """
+    rows, tokens = mask.shape
+    if not encoder.training or mask.device.type != "cpu":
+        return 1
+    config: Any = encoder.config
+    # Of the feed-forward part, and of the weights of attention, which are written down where there is dropout.
+    width: int = getattr(config, "intermediate_size", 4 * config.hidden_size)
+    width = max(width, tokens * getattr(config, "num_attention_heads", 0))
+    return -(-rows // max(1, _BLOCK // (tokens * width)))
+
+
+def _read(
+    encoder: nn.Module, batch: dict[str, Tensor], every_layer: bool, attention: bool
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
     watched = {"output_attentions": True} if attention else {}
     output = encoder(**batch, output_hidden_states=every_layer, return_dict=True, **watched)
     shown = output.attentions[-1] if attention else None
