@@ -13,8 +13,9 @@ import mhclf.hf  # noqa: F401 (registers the model)
 from explain import Attribution, attribute
 from explain.coalitions import EVALUATIONS, Units, numpy_seeded, units_of
 from explain.model import ExplainedModel
-from explain.reading import ReadPost, read_posts
+from explain.reading import read_posts
 from mhclf.results.speed import Check, Sample
+from speed.masking import read_alone
 from speed.posts import read_posts as read_data
 from speed.posts import trained_run
 from speed.work import WORKS, Clock, Work
@@ -93,8 +94,8 @@ class ShapleyWork(Work):
         units = units_of(post, (EVALUATIONS - 1) // 2)
 
         def values(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-            kept = units.kept(rows)
-            return np.array([_alone(model, post, row, target) for row in kept])
+            found = [read_alone(model, model.row_without(post, kept, "mask")) for kept in units.kept(rows)]
+            return np.array([float(logits[target]) for logits in found])
 
         again = _permutations(values, units)
         gap = float(np.abs(units.share(again) - np.array(self.own[0].scores)).max())
@@ -113,15 +114,6 @@ class BatchedShapleyWork(ShapleyWork):
     title_theirs = "shap.Explainer(pipeline(batch_size=32))"
     aims: ClassVar[Mapping[str, float]] = {}
     batch = 32
-
-
-def _alone(model: ExplainedModel, post: ReadPost, kept: npt.NDArray[np.bool_], target: int) -> float:
-    """Return the logit of one variant by a forward pass of its own, without padding."""
-    row = model.row_without(post, kept, "mask")
-    batch = {"input_ids": row.ids.unsqueeze(0), "attention_mask": torch.ones(1, len(row.ids), dtype=torch.int64)}
-    with torch.no_grad():
-        logits = model.network({key: value.to(model.device) for key, value in batch.items()}).logits
-    return float(logits[0, target])
 
 
 def _permutations(values: object, units: Units) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ from mhclf.data.locate import find_dataset
 from mhclf.generation.decoders import load_decoder
 from mhclf.generation.local import LocalBackend, end_tokens
 from mhclf.generation.requests import Ask, Chances, Choose, Said, Turn
+from mhclf.generation.shared_start import shared_tokens
 from mhclf.results.speed import Check, Sample
 from speed.posts import read_posts
 from speed.work import WORKS, Clock, Work
@@ -37,6 +38,8 @@ class DecoderWork(Work):
         self.labels = data.labels
         self.turns = [(Turn("user", f"Post: {text}\n{question} One of: {', '.join(data.labels)}."),) for text in texts]
         self.settings |= {"posts": len(texts), "decoder": self.decoder.name, "batch": 8, "precision": "fp32"}
+        prompts = [self.backend.ids(self.backend.prompt(turns)) for turns in self.turns]
+        self.settings |= {"shared_tokens": shared_tokens(prompts), "mean_tokens": float(np.mean([*map(len, prompts)]))}
 
 
 @WORKS.register("label_scoring")

@@ -20,6 +20,16 @@ from speed.work import WORKS, Clock, Work
 _OCCLUDED, _MEASURED = 8, 16
 
 
+@torch.no_grad()
+def read_alone(model: ExplainedModel, row: TokenRow) -> Tensor:
+    """Return the logits (labels,) of one row by a forward pass of its own, without padding."""
+    batch = {"input_ids": row.ids.unsqueeze(0), "attention_mask": torch.ones(1, len(row.ids), dtype=torch.int64)}
+    if row.types is not None:
+        batch["token_type_ids"] = row.types.unsqueeze(0)
+    logits: Tensor = model.network({key: value.to(model.device) for key, value in batch.items()}).logits[0].cpu()
+    return logits
+
+
 class MaskingWork(Work):
     """A trained run, some test posts as it reads them, and a forward pass for one variant alone."""
 
@@ -32,28 +42,18 @@ class MaskingWork(Work):
         """Train a run; read the posts."""
         data = read_data(self.data, self.bench.data_root)
         self.run = trained_run(self.bench, data)
-        self.network = self.run.parts()[0].eval()
         self.model = ExplainedModel(self.run)
+        self.model.network.eval()
         self.texts = list(data.test.first(self.bench.size(self.posts)).texts)
         self.read = read_posts(self.run, self.texts)
         self.targets = [self.run.labels.index(label) for label in self.run.predict(self.texts)]
         self.settings |= {"posts": len(self.texts), "words": sum(int(post.seen.sum()) for post in self.read)}
         attribute(self.run, self.texts[:1], "occlusion")
-        self.alone(self.read[0].row)
-
-    @torch.no_grad()
-    def alone(self, row: TokenRow) -> Tensor:
-        """Return the logits (labels,) of one row, without padding."""
-        batch = {"input_ids": row.ids.unsqueeze(0), "attention_mask": torch.ones(1, len(row.ids), dtype=torch.int64)}
-        if row.types is not None:
-            batch["token_type_ids"] = row.types.unsqueeze(0)
-        device = self.model.device
-        logits: Tensor = self.network({key: value.to(device) for key, value in batch.items()}).logits[0].cpu()
-        return logits
+        read_alone(self.model, self.read[0].row)
 
     def variant(self, post: ReadPost, kept: npt.NDArray[np.bool_], removal: Removal) -> Tensor:
         """Return the logits (labels,) of a post with words taken out."""
-        return self.alone(self.model.row_without(post, kept, removal))
+        return read_alone(self.model, self.model.row_without(post, kept, removal))
 
 
 @WORKS.register("occlusion")
@@ -74,7 +74,7 @@ class OcclusionWork(MaskingWork):
         self.other = []
         with Clock() as clock:
             for post, target in zip(self.read, self.targets, strict=True):
-                whole = self.alone(post.row)[target]
+                whole = read_alone(self.model, post.row)[target]
                 scores = np.zeros(len(post.words))
                 for word in np.flatnonzero(post.seen):
                     kept = np.ones(len(post.words), dtype=np.bool_)
@@ -115,7 +115,7 @@ class ComprehensivenessWork(MaskingWork):
         self.other = []
         with Clock() as clock:
             for post, target, scores in zip(self.read, self.targets, self.scores, strict=True):
-                before = self._probability(self.alone(post.row), target)
+                before = self._probability(read_alone(self.model, post.row), target)
                 order = orders(scores, post.seen)
                 removals: tuple[Removal, ...] = ("mask", "delete")
                 falls = [

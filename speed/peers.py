@@ -48,7 +48,7 @@ def load_model(folder: Path) -> Any:
     """Load a saved model for training, in which it reads a batch in one pass as other models do."""
     with quiet_transformers():
         model: Any = AutoModelForSequenceClassification.from_pretrained(folder).train()
-    model.network.grouped = False
+    model.network.split_batches = False
     return model
 
 

@@ -54,6 +54,15 @@ def step_seconds(log: Path, posts: int, batch: int) -> float:
     return sum(each / rate for rate in rates)
 
 
+def _without_dropout(model: Any) -> Any:
+    """Return a model as it trains, in as many passes, but without chance."""
+    for module in model.train().modules():
+        for name in ("p", "attention_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+    return model
+
+
 class TrainingWork(Work):
     """One epoch over the same posts in batches of 32; what is timed are the steps, not loading or saving."""
 
@@ -103,7 +112,7 @@ class TrainingWork(Work):
         ]
 
     def _peer_loss(self) -> tuple[torch.nn.Module, Tensor]:
-        model = load_model(self.model).eval()
+        model = _without_dropout(load_model(self.model))
         batch = sorted_batches(Tokenised(self.few.tokenizer, self.few.rows[:BATCH]), 0, "cpu")[0]
         return model, model(**batch).loss
 
@@ -118,7 +127,7 @@ class TrainingWork(Work):
         objective = build_plan(table, run.config, network, ()).objective
         posts = tokenise(tokenizer, table, run.config, run.max_length)
         batch = next(iter(batch_loader(posts, BatchConfig(size=BATCH), seed=None)))
-        output = network.eval()(batch.inputs)
+        output = _without_dropout(network)(batch.inputs)
         return network, objective(output, Targets(batch.targets), 0.0).total
 
     def _config(self, dataset: Path, method: str) -> RunConfig:

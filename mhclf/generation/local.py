@@ -12,6 +12,7 @@ from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
 from mhclf.errors import ConfigError
 from mhclf.generation.decoders import Decoder
 from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
+from mhclf.generation.shared_start import SharedStart, read_start
 
 IGNORED = -1
 _LIBRARIES = ("torch", "transformers")
@@ -20,8 +21,8 @@ _LIBRARIES = ("torch", "transformers")
 class LocalBackend:
     """Answers requests with a loaded model.
 
-    Prompts are sorted by length and padded on the left. A sampled answer depends on its request alone, not on what
-    it is batched with, but for rounding.
+    What all prompts begin with is read once; the rest is sorted by length and padded on the left. A sampled answer
+    depends on its request alone, not on what it is batched with, but for rounding.
 
     Parameters
     ----------
@@ -75,11 +76,12 @@ class LocalBackend:
             request = requests[number]
             same = (request.max_new_tokens, request.temperature) if isinstance(request, Ask) else None
             kinds.setdefault(same, []).append(number)
+        start = read_start(self.decoder.model, prompts)
         for numbers in kinds.values():
-            for start in range(0, len(numbers), self.batch_size):
-                chosen = numbers[start : start + self.batch_size]
+            for first in range(0, len(numbers), self.batch_size):
+                chosen = numbers[first : first + self.batch_size]
                 batch = [requests[number] for number in chosen]
-                yield from zip(chosen, self._batch(batch, [prompts[number] for number in chosen]), strict=True)
+                yield from zip(chosen, self._batch(batch, [prompts[number] for number in chosen], start), strict=True)
 
     def _check_length(self, requests: Sequence[Request], prompts: Sequence[list[int]]) -> None:
         """Refuse prompts that are longer than what the model reads, before the first is asked."""
@@ -97,11 +99,11 @@ class LocalBackend:
             )
 
     @torch.inference_mode()
-    def _batch(self, requests: Sequence[Request], prompts: Sequence[list[int]]) -> list[Answer]:
+    def _batch(self, requests: Sequence[Request], prompts: Sequence[list[int]], start: SharedStart) -> list[Answer]:
         asks = [request for request in requests if isinstance(request, Ask)]
         if asks:
-            return list(self._generate(asks, prompts))
-        return list(self._score([request for request in requests if isinstance(request, Choose)], prompts))
+            return list(self._generate(asks, prompts, start))
+        return list(self._score([request for request in requests if isinstance(request, Choose)], prompts, start))
 
     def ids(self, text: str) -> list[int]:
         """Return the tokens of a prompt."""
@@ -112,8 +114,8 @@ class LocalBackend:
             ids = ids[:-1]
         return ids
 
-    def _generate(self, asks: Sequence[Ask], prompts: Sequence[list[int]]) -> list[Said]:
-        ids, mask = self._padded(prompts)
+    def _generate(self, asks: Sequence[Ask], prompts: Sequence[list[int]], start: SharedStart) -> list[Said]:
+        ids, mask = self._padded(prompts, start.length)
         processors = LogitsProcessorList()
         if asks[0].temperature > 0:
             # The prompt is part of the seed: with the same noise for all posts their samples would err together.
@@ -124,6 +126,7 @@ class LocalBackend:
         found = model.generate(
             input_ids=ids,
             attention_mask=mask,
+            past_key_values=start.cache_of(len(prompts)),
             max_new_tokens=asks[0].max_new_tokens,
             # Sampling is done by noise on the logits: the best of them is then a draw.
             do_sample=False,
@@ -134,24 +137,33 @@ class LocalBackend:
             eos_token_id=sorted(ends) or None,
             logits_processor=processors,
         )
-        start = 1 if self.decoder.encodes else ids.shape[1]
+        behind = 1 if self.decoder.encodes else ids.shape[1]
         answers = []
-        for row in found[:, start:].tolist():
+        for row in found[:, behind:].tolist():
             length = next((place for place, token in enumerate(row) if token in ends), len(row))
             text = str(self.decoder.tokenizer.decode(row[:length], skip_special_tokens=True))
             answers.append(Said(text, length < len(row) or length < asks[0].max_new_tokens, length))
         return answers
 
-    def _score(self, requests: Sequence[Choose], prompts: Sequence[list[int]]) -> list[Chances]:
+    def _score(self, requests: Sequence[Choose], prompts: Sequence[list[int]], start: SharedStart) -> list[Chances]:
         if self.decoder.encodes:
             return self._score_behind_encoder(requests, prompts)
         continued = [self._continuations(request, prompt) for request, prompt in zip(requests, prompts, strict=True)]
         # What the choices of a row share is read once; they may share less than the prompt, where tokens merge.
         shared = [prefix for prefix, _ in continued]
-        ids, mask = self._padded(shared)
+        if min(map(len, shared)) <= start.length:
+            start = SharedStart()
+        ids, mask = self._padded(shared, start.length)
         model: Any = self.decoder.model
         places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        read = model(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=True, logits_to_keep=1)
+        read = model(
+            input_ids=ids[:, start.length :],
+            attention_mask=mask,
+            position_ids=places[:, start.length :],
+            past_key_values=start.cache_of(len(shared)),
+            use_cache=True,
+            logits_to_keep=1,
+        )
         first = read.logits[:, -1].float().log_softmax(dim=-1)
         owners = [row for row, (_, choices) in enumerate(continued) for _ in choices]
         choices = [choice for _, own in continued for choice in own]
@@ -222,15 +234,21 @@ class LocalBackend:
         rest = [ids[shared:] for ids in whole]
         return prompt[:shared], [choice + [self.decoder.tokenizer.eos_token_id] * _nested(rest) for choice in rest]
 
-    def _padded(self, prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-        """Return ids and mask; an encoder is padded on the right, a causal model on the left."""
+    def _padded(self, prompts: Sequence[list[int]], begun: int = 0) -> tuple[Tensor, Tensor]:
+        """Return ids and mask; an encoder is padded on the right, a causal model left of what is not shared.
+
+        `begun` is the number of tokens that all prompts begin with and that were read.
+        """
         width = max(1, *(len(prompt) for prompt in prompts))
         ids = torch.full((len(prompts), width), int(self.decoder.tokenizer.pad_token_id or 0))
         mask = torch.zeros((len(prompts), width), dtype=torch.int64)
         for row, prompt in enumerate(prompts):
-            place = slice(0, len(prompt)) if self.decoder.encodes else slice(width - len(prompt), width)
-            ids[row, place] = torch.tensor(prompt, dtype=torch.int64)
+            rest = len(prompt) - begun
+            place = slice(begun, len(prompt)) if self.decoder.encodes else slice(width - rest, width)
+            ids[row, place] = torch.tensor(prompt[begun:], dtype=torch.int64)
             mask[row, place] = 1
+        if begun:
+            ids[:, :begun], mask[:, :begun] = torch.tensor(prompts[0][:begun]), 1
         return ids.to(self._device), mask.to(self._device)
 
 

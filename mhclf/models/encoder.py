@@ -113,7 +113,7 @@ def hidden_states(
     batch: dict[str, Tensor],
     every_layer: bool,
     attention: bool = False,
-    grouped: bool = True,
+    split: bool = True,
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """Run the encoder.
 
@@ -125,8 +125,8 @@ def hidden_states(
         Return the embeddings and every layer, or the last layer alone.
     attention : bool
         Also return the last layer's attention; needs an encoder with eager attention.
-    grouped : bool
-        Where a CPU trains, read the rows of a large batch in several passes; the result is the same.
+    split : bool
+        Where a CPU trains, read the rows of a large batch in several passes: the same but for the draws of dropout.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def hidden_states(
     attention : Tensor or None
         Shape (batch, heads, tokens, tokens).
     """
-    count = row_groups(encoder, batch["attention_mask"]) if grouped else 1
+    count = passes_of(encoder, batch["attention_mask"]) if split else 1
     if count == 1:
         return _read(encoder, batch, every_layer, attention)
     parts = zip(*(value.tensor_split(count) for value in batch.values()), strict=True)
@@ -145,8 +145,10 @@ def hidden_states(
     return states, torch.cat(shown) if shown else None
 
 
-def row_groups(encoder: nn.Module, mask: Tensor) -> int:
-    """Return in how many passes a batch is read fastest: several where a CPU trains on many long rows.
+def passes_of(encoder: nn.Module, mask: Tensor) -> int:
+    """Return in how many passes the rows of a batch are read fastest: several where a CPU trains on many long rows.
+
+    Without gradients a layer's blocks are handed on to the next layer, and one pass is as fast.
 
     Parameters
     ----------
@@ -155,12 +157,13 @@ def row_groups(encoder: nn.Module, mask: Tensor) -> int:
         Shape (batch, tokens).
     """
     rows, tokens = mask.shape
-    if not encoder.training or mask.device.type != "cpu":
-        return 1
     config: Any = encoder.config
+    heads: int = getattr(config, "num_attention_heads", 0)
+    # Networks without attention pay for each pass, not for its rows.
+    if not encoder.training or mask.device.type != "cpu" or not heads:
+        return 1
     # Of the feed-forward part, and of the weights of attention, which are written down where there is dropout.
-    width: int = getattr(config, "intermediate_size", 4 * config.hidden_size)
-    width = max(width, tokens * getattr(config, "num_attention_heads", 0))
+    width: int = max(getattr(config, "intermediate_size", 4 * config.hidden_size), heads * tokens)
     return -(-rows // max(1, _BLOCK // (tokens * width)))
 
 

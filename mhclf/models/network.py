@@ -85,11 +85,11 @@ class ClassifierNetwork(nn.Module):
     ----------
     hidden : int
         Width of the representation.
-    grouped : bool
+    split_batches : bool
         Whether a CPU that trains reads large batches in several passes; see `hidden_states`.
     """
 
-    grouped = True
+    split_batches = True
 
     def __init__(self, encoder: PreTrainedModel, config: NetworkConfig) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class ClassifierNetwork(nn.Module):
     def states(self, batch: dict[str, Tensor], attention: bool = False) -> tuple[tuple[Tensor, ...], Tensor | None]:
         """Return the hidden states and, where asked for, the last layer's attention; see `hidden_states`."""
         inputs = {key: value for key, value in batch.items() if key != CHUNK_POSTS}
-        return hidden_states(self.encoder, inputs, self.aggregation.every_layer, attention, self.grouped)
+        return hidden_states(self.encoder, inputs, self.aggregation.every_layer, attention, self.split_batches)
 
     def pooled(self, states: Sequence[Tensor], batch: dict[str, Tensor]) -> Tensor:
         """Return one summary of each layer for each post, shape (posts, layers, hidden)."""

@@ -3,9 +3,12 @@
 import pytest
 import torch
 from support import FAMILIES
+from transformers import AutoModel
 
 from mhclf.models import encoder as module
-from mhclf.models.encoder import hidden_states, load_encoder, row_groups
+from mhclf.models.baselines import BaselineConfig
+from mhclf.models.encoder import hidden_states, load_encoder, passes_of
+from mhclf.models.network import ClassifierNetwork, NetworkConfig
 from mhclf.models.weights import resolve_encoder
 
 
@@ -66,7 +69,7 @@ def test_a_pass_is_as_large_as_the_block_allows(encoder, monkeypatch):
     hidden_states(model, batch_of(5, 8), every_layer=False)
     assert read == [2, 2, 1]
     read.clear()
-    hidden_states(model, batch_of(5, 8), every_layer=False, grouped=False)
+    hidden_states(model, batch_of(5, 8), every_layer=False, split=False)
     hidden_states(model.eval(), batch_of(5, 8), every_layer=False)
     assert read == [5, 5]
 
@@ -74,13 +77,24 @@ def test_a_pass_is_as_large_as_the_block_allows(encoder, monkeypatch):
 def test_long_rows_count_by_their_attention(encoder):
     model = encoder()
     model.config.intermediate_size, model.config.num_attention_heads = 1536, 12
-    assert [row_groups(model, torch.ones(32, tokens)) for tokens in (24, 85, 104, 128, 184, 256, 512)] == [
-        1,
-        1,
-        2,
-        2,
-        4,
-        7,
-        32,
-    ]
-    assert row_groups(model, torch.ones(32, 512, device="meta")) == 1
+    found = {tokens: passes_of(model, torch.ones(32, tokens)) for tokens in (24, 85, 104, 128, 184, 256, 512)}
+    assert found == {24: 1, 85: 1, 104: 2, 128: 2, 184: 4, 256: 7, 512: 32}
+    assert passes_of(model, torch.ones(32, 512, device="meta")) == 1
+
+
+@pytest.mark.parametrize("kind", ["bilstm", "cnn"])
+def test_a_network_without_attention_reads_in_one_pass(kind):
+    model = AutoModel.from_config(BaselineConfig(kind, vocab_size=50, embedding_size=8)).train()
+    assert passes_of(model, torch.ones(32, 512)) == 1
+
+
+def test_a_network_is_told_not_to_split(encoder, monkeypatch):
+    model, read = encoder(), []
+    model.register_forward_pre_hook(lambda _, inputs, named: read.append(len(named["input_ids"])), with_kwargs=True)
+    network = ClassifierNetwork(model, NetworkConfig("multiclass", ("a", "b"))).train()
+    monkeypatch.setattr(module, "_BLOCK", 1)
+    network(batch_of(3, 8))
+    assert read == [1, 1, 1]
+    network.split_batches = False
+    network(batch_of(3, 8))
+    assert read[3:] == [3]

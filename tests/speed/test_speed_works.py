@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mhclf.errors import ConfigError
+from mhclf.models import encoder
 from mhclf.results.speed import Check
 from speed.carry_out import Job, aim_on, guess, kept, measure, merged, plan, sets_here, work_names
 from speed.prediction import half_checks
@@ -31,6 +32,22 @@ def test_training_works(work, bench):
     # Loss and gradient of the same posts from the same weights; layer attention is another network.
     assert len(found.checks) == (0 if work == "training_layer_attention" else 2)
     assert found.same, [str(check) for check in found.checks]
+
+
+def test_we_train_in_several_passes_and_peers_in_one(bench, monkeypatch):
+    rows, whole = [], encoder._read
+    monkeypatch.setattr(encoder, "_BLOCK", 1)
+    monkeypatch.setattr(encoder, "_read", lambda *given: rows.append(len(given[1]["input_ids"])) or whole(*given))
+    work = WORKS.get("training_bare_loop")(bench, "demo")
+    work.prepare()
+    rows.clear()
+    work.ours()
+    assert rows[:8] == [1] * 8
+    rows.clear()
+    work.theirs()
+    assert rows == [8]
+    rows.clear()
+    assert all(check.passed for check in work.check()) and sorted(rows) == [1] * 8 + [8]
 
 
 @pytest.mark.parametrize("work", ["prediction", "occlusion", "comprehensiveness", "integrated_gradients"])
