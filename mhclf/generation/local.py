@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from mhclf.errors import ConfigError
+from mhclf.generation.choices import IGNORED, behind_first_token, target_chances
 from mhclf.generation.decoders import Decoder
 from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
 from mhclf.generation.shared_start import SharedStart, read_start
 
-IGNORED = -1
 _LIBRARIES = ("torch", "transformers")
 
 
@@ -165,32 +165,14 @@ class LocalBackend:
             logits_to_keep=1,
         )
         first = read.logits[:, -1].float().log_softmax(dim=-1)
-        owners = [row for row, (_, choices) in enumerate(continued) for _ in choices]
-        choices = [choice for _, own in continued for choice in own]
-        totals = first[torch.tensor(owners), torch.tensor([choice[0] for choice in choices])]
-        if max(map(len, choices)) > 1:
-            totals = totals + self._rest(read.past_key_values, mask, owners, choices)
-        counts = [tuple(len(choice) for choice in own) for _, own in continued]
+        choices = [own for _, own in continued]
+        begun = [(row, choice[0]) for row, own in enumerate(choices) for choice in own]
+        totals = first[tuple(torch.tensor(begun).T)]
+        counts = [tuple(len(choice) for choice in own) for own in choices]
+        if max(map(max, counts)) > 1:
+            totals = totals + behind_first_token(model, read.past_key_values, mask, choices)
         values = iter(totals.tolist())
         return [Chances(tuple(next(values) for _ in own), own) for own in counts]
-
-    def _rest(self, cache: DynamicCache, mask: Tensor, owners: Sequence[int], choices: Sequence[list[int]]) -> Tensor:
-        """Return the log-probability of each choice behind its first token, from the cache of its row's prompt."""
-        rows = torch.tensor(owners, device=self._device)
-        cache.reorder_cache(rows)  # type: ignore[arg-type]
-        width = max(map(len, choices)) - 1
-        inputs = torch.full((len(choices), width), self.decoder.tokenizer.pad_token_id, device=self._device)
-        targets = torch.full((len(choices), width), IGNORED, device=self._device)
-        for row, choice in enumerate(choices):
-            inputs[row, : len(choice) - 1] = torch.tensor(choice[:-1])
-            targets[row, : len(choice) - 1] = torch.tensor(choice[1:])
-        whole = torch.cat([mask[rows], torch.ones_like(inputs)], dim=1)
-        places = mask[rows].sum(dim=1, keepdim=True) + torch.arange(width, device=self._device)
-        model: Any = self.decoder.model
-        logits = model(
-            input_ids=inputs, attention_mask=whole, position_ids=places, past_key_values=cache, use_cache=True
-        ).logits
-        return _sum_of_targets(logits, targets)
 
     def _score_behind_encoder(self, requests: Sequence[Choose], prompts: Sequence[list[int]]) -> list[Chances]:
         model: Any = self.decoder.model
@@ -212,7 +194,7 @@ class LocalBackend:
         inputs = torch.cat([start, targets[:, :-1].clamp(min=0)], dim=1)
         rows = torch.tensor(owners, device=self._device)
         logits = model(encoder_outputs=(hidden[rows],), attention_mask=mask[rows], decoder_input_ids=inputs).logits
-        values = iter(_sum_of_targets(logits, targets).tolist())
+        values = iter(target_chances(logits, targets).sum(dim=1).tolist())
         lengths = iter(map(len, choices))
         return [
             Chances(tuple(next(values) for _ in request.choices), tuple(next(lengths) for _ in request.choices))
@@ -290,10 +272,3 @@ def end_tokens(decoder: Decoder) -> set[int]:
     given = getattr(decoder.model.generation_config, "eos_token_id", None)
     listed = given if isinstance(given, list) else [given]
     return {int(token) for token in (*listed, decoder.tokenizer.eos_token_id) if token is not None}
-
-
-def _sum_of_targets(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the sum over places of the log-probability of each target, `IGNORED` ones left out, shape (rows,)."""
-    chances = logits.float().log_softmax(dim=-1)
-    picked = chances.gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2)
-    return (picked * (targets != IGNORED)).sum(dim=1)

@@ -71,11 +71,17 @@ def shared_tokens(prompts: Sequence[list[int]]) -> int:
 
 def _goes_on(model: PreTrainedModel) -> bool:
     """Return whether `generate` may go on from a start that was read, with padding between it and the rest."""
-    settings, config = model.generation_config, model.config
+    settings = model.generation_config
     if settings is not None and (
         settings.cache_implementation is not None or settings.use_cache is False or (settings.num_beams or 1) > 1
     ):
         return False
+    return numbers_places(model)
+
+
+def numbers_places(model: PreTrainedModel) -> bool:
+    """Return whether a causal model keeps all tokens and knows their order by position numbers alone."""
+    config = model.config
     # Without position numbers distance is counted over the padding, too; so are the windows of GPT-Neo's local layers.
     known = inspect.signature(model.forward).parameters
     if config.is_encoder_decoder or not {"past_key_values", "position_ids"} <= set(known):

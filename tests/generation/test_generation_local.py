@@ -7,6 +7,7 @@ import torch
 from generation_support import build_decoder_folder
 
 from mhclf.errors import ConfigError
+from mhclf.generation import local
 from mhclf.generation.decoders import Decoder, _weights_hash, load_decoder
 from mhclf.generation.local import LocalBackend, SeededSampling
 from mhclf.generation.requests import Answer, Ask, Chances, Choose, Request, Said, Turn
@@ -54,7 +55,7 @@ def test_scores_equal_one_forward_pass_for_each_choice(causal: Decoder) -> None:
 
 def test_choices_of_one_token_need_no_second_pass(causal: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = LocalBackend(causal)
-    monkeypatch.setattr(backend, "_rest", lambda *given: pytest.fail("a second pass"))
+    monkeypatch.setattr(local, "behind_first_token", lambda *given: pytest.fail("a second pass"))
     found = answers(backend, [Choose((Turn("user", "hi"),), ("a", "b"))])[0]
     assert isinstance(found, Chances)
     assert found.tokens == (1, 1)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -171,6 +172,7 @@ def test_an_error_inside_training_shows_no_value(config, monkeypatch, capsys):
             raise ValueError(f"could not convert string to float: '{post}'") from error
 
     monkeypatch.setattr(running, "fit_network", broken)
+    monkeypatch.setattr("os.environ", dict(os.environ))
     with pytest.raises(SystemExit) as stop:
         run_door(lambda argv: run(config) and 0)
     shown = capsys.readouterr().err
