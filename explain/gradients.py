@@ -1,6 +1,6 @@
 """Gradient methods, over the word embeddings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from explain.attribution import METHODS, WordScores
-from explain.model import ExplainedModel, Target, out_of_memory
+from explain.model import ExplainedModel, Floats, Target
 from explain.reading import ReadPost
 from mhclf.errors import MissingDependencyError
 
-STEPS = (16, 32, 64, 128, 256)
+INTERVALS = (16, 32, 64, 128, 256)
+"""Of the quadrature of integrated gradients: each halves those of the one before."""
+
 TOLERANCE = 0.02
 """Relative completeness gap below which integrated gradients counts as converged."""
 
@@ -51,38 +53,43 @@ def embedded(model: ExplainedModel, posts: Sequence[ReadPost]) -> EmbeddedBatch:
         return EmbeddedBatch(embed(ids), embed(torch.where(own, padding, ids)), batch)
 
 
-def quantity_of(model: ExplainedModel, targets: Sequence[Target]) -> Callable[..., Tensor]:
-    """Return a function from embeddings and the rest of a batch to the explained quantity of each row.
+def quantity_of(
+    model: ExplainedModel, rest: Mapping[str, Tensor], targets: Sequence[Target]
+) -> Callable[[Tensor], Tensor]:
+    """Return a function from the embeddings of posts to the explained quantity of each.
 
     From embeddings on, not by hooks on the embedding layer: families differ in how they call that layer, and some
-    number their positions by where the padding token stands. Rows repeat the posts in order, as captum expands them.
+    number their positions by where the padding token stands.
     """
-    against = [-1 if target.against is None else target.against for target in targets]
-    chosen = torch.tensor([target.label for target in targets])
-    others = torch.tensor(against)
 
-    def quantity(embeddings: Tensor, *rest: Tensor, names: Sequence[str]) -> Tensor:
-        batch = dict(zip(names, rest[:-1], strict=True))
-        posts = rest[-1]
-        logits = model.network({**batch, "inputs_embeds": embeddings}).logits.float()
-        value = logits.gather(1, chosen.to(logits.device)[posts].unsqueeze(1)).squeeze(1)
-        second = others.to(logits.device)[posts]
-        taken = logits.gather(1, second.clamp(min=0).unsqueeze(1)).squeeze(1)
-        explained: Tensor = value - torch.where(second >= 0, taken, torch.zeros_like(taken))
+    def quantity(embeddings: Tensor) -> Tensor:
+        logits = model.network({**rest, "inputs_embeds": embeddings}).logits.float()
+        signs = torch.zeros(logits.shape)
+        for row, target in enumerate(targets):
+            signs[row, target.label] = 1
+            if target.against is not None:
+                signs[row, target.against] = -1
+        explained: Tensor = (logits * signs.to(logits.device)).sum(dim=1)
         return explained
 
     return quantity
 
 
 def gradients_at(model: ExplainedModel, batch: EmbeddedBatch, targets: Sequence[Target]) -> Tensor:
-    """Return the gradient of the quantity with respect to the embeddings, shape (posts, tokens, hidden)."""
-    names, rest = list(batch.rest), list(batch.rest.values())
-    inputs = batch.inputs.clone().requires_grad_()
-    posts = torch.arange(len(inputs), device=inputs.device)
-    with torch.enable_grad():
-        values = quantity_of(model, targets)(inputs, *rest, posts, names=names)
-        gradient: Tensor = torch.autograd.grad(values.sum(), inputs)[0]
-    return gradient
+    """Return the gradient of the quantity with respect to the embeddings, shape (posts, tokens, hidden), by captum.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without captum.
+    """
+    try:
+        from captum.attr import Saliency
+    except ImportError as error:
+        raise MissingDependencyError("Gradients need captum: pip install 'mhclf[explain]'") from error
+    method = Saliency(quantity_of(model, batch.rest, targets))
+    found: Tensor = method.attribute(batch.inputs.clone().requires_grad_(), abs=False)
+    return found
 
 
 def by_batches(
@@ -168,89 +175,130 @@ def gradient_shap(
 def integrated_gradients(
     model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], seed: int
 ) -> list[WordScores]:
-    """Integrated gradients (Sundararajan et al. 2017) over the word embeddings, by captum.
+    """Integrated gradients (Sundararajan et al. 2017) over the word embeddings.
 
     Notes
     -----
-    Baseline: the same post with every token but the special ones replaced by padding. Steps (Gauss-Legendre) double
-    from 16 until the completeness gap is below 2 % of the change in the quantity, or 256 are reached; only posts that
-    have not converged go on, and those that never do are marked.
+    Baseline: the same post with every token but the special ones replaced by padding. See `integrate`.
+    """
+    return integrate(model, posts, targets)
+
+
+def integrate(
+    model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], tolerance: float = TOLERANCE
+) -> list[WordScores]:
+    """Integrate the gradients from the baseline to each post until the sum of the scores is that of the quantity.
+
+    Parameters
+    ----------
+    model : ExplainedModel
+    posts : sequence of ReadPost
+    targets : sequence of Target
+        One a post.
+    tolerance : float
+        Completeness gap that is small enough, relative to the change of the quantity.
+
+    Returns
+    -------
+    list of WordScores
+        In `steps` the gradients that each post took.
+
+    Notes
+    -----
+    The intervals (Clenshaw and Curtis 1960) double from 16 until the gap is small enough, or 256 are reached. What is
+    doubled keeps its gradients, and only posts that have not converged go on; those that never do are marked. For as
+    many points the rule is about as exact as that of Gauss and Legendre (Trefethen 2008), whose points all change.
     """
     model.network.eval()
+    changes = _changes(model, posts, targets)
     found: list[WordScores] = [WordScores(np.zeros(0))] * len(posts)
+    slopes: dict[int, Floats] = {}
     open_posts = list(range(len(posts)))
-    for steps in STEPS:
-        rest = []
-        for number, result in _integrate(model, posts, targets, open_posts, steps):
-            found[number] = result
-            if not result.converged:
-                rest.append(number)
-        open_posts = rest
-        if not open_posts:
-            break
+    for intervals in INTERVALS:
+        points, weights = clenshaw_curtis(intervals)
+        added = _slopes(model, posts, targets, open_posts, points[1::2] if slopes else points)
+        for number in open_posts:
+            slopes[number] = _between(slopes[number], added[number]) if number in slopes else added[number]
+            scores = weights @ slopes[number]
+            moved = changes[number]
+            gap = abs(float(scores.sum()) - moved) / max(abs(moved), 1e-6)
+            settings = {"steps": len(points), "quadrature": "Clenshaw-Curtis", "baseline": "padding"}
+            found[number] = WordScores(posts[number].word_scores(scores.tolist()), settings, gap, gap <= tolerance)
+        open_posts = [number for number in open_posts if not found[number].converged]
     return found
 
 
-def _integrate(
-    model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target], chosen: Sequence[int], steps: int
-) -> list[tuple[int, WordScores]]:
-    """Integrate the posts at the positions `chosen` with a number of steps."""
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise MissingDependencyError("integrated_gradients needs captum: pip install 'mhclf[explain]'") from error
-    found: list[tuple[int, WordScores]] = []
-    lengths = [len(post.ids) for post in posts]
-    room = model.tokens_at_once // 4
+def clenshaw_curtis(intervals: int) -> tuple[Floats, Floats]:
+    """Return the points and weights of the rule of Clenshaw and Curtis on [0, 1], the last point first.
+
+    Parameters
+    ----------
+    intervals : int
+        Even. Every second point is one of the rule with half as many.
+
+    Returns
+    -------
+    tuple of array (intervals + 1,)
+    """
+    angles = np.pi * np.arange(intervals + 1) / intervals
+    orders = np.arange(1, intervals // 2 + 1)
+    terms = 2 * np.cos(2 * np.outer(angles, orders)) / (1 - 4 * orders**2)
+    terms[:, -1] /= 2
+    weights = (1 + terms.sum(axis=1)) / intervals
+    weights[[0, -1]] /= 2
+    return (np.cos(angles) + 1) / 2, weights
+
+
+def _between(known: Floats, added: Floats) -> Floats:
+    """Return rows with a new one between each two."""
+    found = np.empty((len(known) + len(added), known.shape[1]))
+    found[0::2], found[1::2] = known, added
+    return found
+
+
+def _changes(model: ExplainedModel, posts: Sequence[ReadPost], targets: Sequence[Target]) -> Floats:
+    """Return by how much the quantity of each post is more than that of its baseline, shape (posts,)."""
+    found = np.zeros(len(posts))
+
+    @torch.no_grad()
+    def work(part: Sequence[int]) -> None:
+        batch = embedded(model, [posts[number] for number in part])
+        quantity = quantity_of(model, batch.rest, [targets[number] for number in part])
+        found[list(part)] = (quantity(batch.inputs) - quantity(batch.baseline)).double().cpu().numpy()
+
+    model.in_batches([len(post.ids) for post in posts], work)
+    return found
+
+
+def _slopes(
+    model: ExplainedModel,
+    posts: Sequence[ReadPost],
+    targets: Sequence[Target],
+    chosen: Sequence[int],
+    points: Floats,
+) -> dict[int, Floats]:
+    """Return the slope of the quantity at points between baseline (0) and post (1), each token's share of it.
+
+    Returns
+    -------
+    dict of int to array (points, tokens)
+        By position of the chosen post.
+    """
+    found = {number: np.zeros((len(points), len(posts[number].ids))) for number in chosen}
+    # Each point of each post is a row of its own: any number of them fits into some memory.
+    rows = [(number, place) for number in chosen for place in range(len(points))]
+    lengths = [len(posts[number].ids) for number, _ in rows]
 
     def work(part: Sequence[int]) -> None:
-        nonlocal room
-        batch = embedded(model, [posts[number] for number in part])
-        names, rest = list(batch.rest), list(batch.rest.values())
-        own = [targets[number] for number in part]
-        quantity = quantity_of(model, own)
-        numbers = torch.arange(len(part), device=batch.inputs.device)
+        own = [rows[row] for row in part]
+        batch = embedded(model, [posts[number] for number, _ in own])
+        change = batch.inputs - batch.baseline
+        where = torch.tensor([points[place] for _, place in own]).to(change).view(-1, 1, 1)
+        between = EmbeddedBatch(batch.baseline + where * change, batch.baseline, batch.rest)
+        gradients = gradients_at(model, between, [targets[number] for number, _ in own])
+        shares = (gradients * change).sum(dim=-1).double().cpu().numpy()
+        for row, (number, place) in enumerate(own):
+            found[number][place] = shares[row, model.place(found[number].shape[1], shares.shape[1])]
 
-        def forward(embeddings: Tensor, *others: Tensor) -> Tensor:
-            return quantity(embeddings, *others, names=names)
-
-        with torch.no_grad():
-            change = forward(batch.inputs, *rest, numbers) - forward(batch.baseline, *rest, numbers)
-        values, room = _in_room(IntegratedGradients(forward), batch, (*rest, numbers), steps, room)
-        scores = values.detach().sum(dim=-1).float().cpu()
-        for place, number in enumerate(part):
-            own_scores = scores[place, model.place(lengths[number], scores.shape[1])]
-            moved = float(change[place])
-            gap = abs(float(own_scores.sum()) - moved) / max(abs(moved), 1e-6)
-            settings = {"steps": steps, "baseline": "padding"}
-            result = WordScores(posts[number].word_scores(own_scores.tolist()), settings, gap, gap <= TOLERANCE)
-            found.append((number, result))
-
-    model.in_batches(lengths, work, 0.25, chosen, steps)
+    model.in_batches(lengths, work, 0.25)
     return found
-
-
-def _in_room(
-    method: Any, batch: EmbeddedBatch, others: tuple[Tensor, ...], steps: int, room: int
-) -> tuple[Tensor, int]:
-    """Integrate by a captum method with `room` tokens at once, halved while memory runs out; return what fitted too.
-
-    One step of every post is the least that captum computes at once: fewer posts are for `in_batches`.
-    """
-    posts, width = batch.inputs.shape[:2]
-    while True:
-        at_once = max(posts, room // width)
-        try:
-            values: Tensor = method.attribute(
-                batch.inputs,
-                batch.baseline,
-                additional_forward_args=others,
-                n_steps=steps,
-                internal_batch_size=at_once,
-            )
-        except RuntimeError as error:
-            if not out_of_memory(error) or at_once == posts:
-                raise
-            room = at_once // 2 * width
-            continue
-        return values, room

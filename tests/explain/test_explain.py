@@ -1,5 +1,7 @@
 """Attributions: word scores sum to token scores, occlusion and gradients against independent computations."""
 
+from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explain import attribute
+from explain import attribute, gradients
 from explain.attribution import Attribution
-from explain.reading import ReadPost
+from explain.gradients import clenshaw_curtis, integrate
+from explain.model import ExplainedModel, Target
+from explain.reading import ReadPost, read_posts
 from mhclf.config.loss import ContrastiveConfig
 from mhclf.config.model import ModelConfig
 from mhclf.config.run import RunConfig
@@ -58,14 +62,15 @@ def test_integrated_gradients_are_complete(trained):
         assert sum(found.scores) == pytest.approx(float(change[0] - change[1]), rel=0.05, abs=1e-3)
 
 
-def test_integrated_gradients_equal_captums_raw_call(trained):
+def test_converged_integrated_gradients_equal_captums_raw_call(trained):
     from captum.attr import LayerIntegratedGradients
 
     network, tokenizer = trained.parts()
     if network.encoder.config.model_type == "xlnet":
         pytest.skip("XLNet calls its embedding layer with tokens first, which captum's layer method takes for posts")
     text = POSTS[0]
-    found = attribute(trained, [text], target="work")[0]
+    read = read_posts(trained, [text])
+    (found,) = integrate(ExplainedModel(trained), read, [Target(trained.labels.index("work"))], tolerance=1e-5)
     encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True, return_special_tokens_mask=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
     special = encoded.pop("special_tokens_mask").bool()
@@ -77,12 +82,55 @@ def test_integrated_gradients_equal_captums_raw_call(trained):
         return network({"input_ids": input_ids, **rest}).logits[:, 1]
 
     raw = LayerIntegratedGradients(forward, network.encoder.get_input_embeddings())
-    values = raw.attribute(ids, baselines=baseline, n_steps=found.settings["steps"]).sum(dim=-1)[0]
+    values = raw.attribute(ids, baselines=baseline, n_steps=128).sum(dim=-1)[0]
     expected = [
         sum(float(v) for v, (left, right) in zip(values, offsets, strict=True) if left < end and start < right)
-        for start, end in found.words
+        for start, end in read[0].words
     ]
     assert found.scores == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("intervals", [2, 16, 32, 64, 128, 256])
+def test_the_rule_of_integrated_gradients_is_exact_for_polynomials_and_nested(intervals):
+    points, weights = clenshaw_curtis(intervals)
+    assert (len(points), points[0], points[-1]) == (intervals + 1, 1, 0)
+    assert weights.min() > 0
+    for degree in {0, 1, 2, intervals // 2, intervals, intervals + 1}:
+        assert weights @ points**degree == pytest.approx(1 / (degree + 1), abs=1e-14)
+    assert clenshaw_curtis(2 * intervals)[0][::2] == pytest.approx(points, abs=1e-15)
+
+
+def test_the_rule_of_integrated_gradients_knows_simpsons():
+    assert clenshaw_curtis(2)[1] == pytest.approx([1 / 6, 4 / 6, 1 / 6], abs=1e-15)
+
+
+def test_doubling_keeps_the_gradients_that_are_known(trained, monkeypatch):
+    network = deepcopy(trained.network)
+    with torch.no_grad():
+        # Larger weights bend the path: some posts need more points than others.
+        for weight in network.parameters():
+            weight.mul_(20 if weight.dim() > 1 else 1)
+    model = ExplainedModel(replace(trained, network=network))
+    read = read_posts(trained, [*POSTS, "again"])
+    targets = [Target(0), Target(1, 2), Target(2)]
+    counted = []
+    passes = gradients.gradients_at
+
+    def count(model, batch, targets):
+        counted.append(len(targets))
+        return passes(model, batch, targets)
+
+    monkeypatch.setattr(gradients, "gradients_at", count)
+    found = integrate(model, read, targets, tolerance=1e-3)
+    assert sum(counted) == sum(item.settings["steps"] for item in found)
+    assert max(item.settings["steps"] for item in found) > 17
+    # Together or alone, and where each point is a pass of its own.
+    for number, item in enumerate(found):
+        for size in (1, 16384):
+            small = ExplainedModel(replace(trained, network=network), tokens_at_once=size)
+            (own,) = integrate(small, [read[number]], [targets[number]], tolerance=1e-3)
+            assert own.scores == pytest.approx(item.scores, rel=1e-3, abs=1e-4)
+            assert own.settings == item.settings
 
 
 def test_occlusion_equals_one_forward_pass_a_word(trained):
