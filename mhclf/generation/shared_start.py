@@ -83,10 +83,11 @@ def numbers_places(model: PreTrainedModel) -> bool:
     """Return whether a causal model keeps all tokens and knows their order by position numbers alone."""
     config = model.config
     # Without position numbers distance is counted over the padding, too; so are the windows of GPT-Neo's local layers.
+    # Falcon takes position numbers, but may go by slopes.
     known = inspect.signature(model.forward).parameters
     if config.is_encoder_decoder or not {"past_key_values", "position_ids"} <= set(known):
         return False
-    if "local" in getattr(config, "attention_layers", ()):
+    if "local" in getattr(config, "attention_layers", ()) or getattr(config, "alibi", False):
         return False
     layers = DynamicCache(config=config).layers
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
