@@ -1,6 +1,7 @@
 """Log-probabilities of choices behind the prompt that they share, from the cache of one reading of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ def behind_first_token(
     Tensor
         Shape (choices,), one prompt's after the other's.
     """
+    # A mask of one's own for each token is for these two alone: others take which tokens are padding, and no more.
     if numbers_places(model) and model.config._attn_implementation in ("eager", "sdpa"):
         return _side_by_side(model, cache, mask, choices)
     return _row_by_row(model, cache, mask, choices)
@@ -44,61 +46,80 @@ def _side_by_side(model: Any, cache: DynamicCache, mask: Tensor, choices: Sequen
 
     The prompt's keys and values stand once in memory, not once for each choice.
     """
-    width = max(sum(len(choice) - 1 for choice in own) for own in choices)
-    inputs = torch.zeros((len(choices), width), dtype=torch.int64)
-    targets = torch.full((len(choices), width), IGNORED)
-    owners = torch.full((len(choices), width), IGNORED)
-    places = torch.zeros((len(choices), width), dtype=torch.int64)
-    count = 0
-    for row, own in enumerate(choices):
-        at = 0
-        for choice in own:
-            here = slice(at, at + len(choice) - 1)
-            inputs[row, here], targets[row, here] = torch.tensor(choice[:-1]), torch.tensor(choice[1:])
-            owners[row, here], places[row, here] = count, torch.arange(len(choice) - 1)
-            at, count = here.stop, count + 1
-    same = owners.unsqueeze(2) == owners.unsqueeze(1)
-    before = torch.ones(width, width, dtype=torch.bool).tril()
-    device = mask.device
-    seen = torch.cat([mask.bool().unsqueeze(1).expand(-1, width, -1), (same & before).to(device)], dim=2)
-    hidden = torch.zeros(seen.shape, dtype=model.dtype, device=device)
-    logits = model(
-        input_ids=inputs.to(device),
-        attention_mask=hidden.masked_fill(~seen, torch.finfo(model.dtype).min).unsqueeze(1),
-        position_ids=mask.sum(dim=1, keepdim=True) + places.to(device),
-        past_key_values=cache,
-        use_cache=True,
-    ).logits
-    chances = target_chances(logits, targets.to(device))
-    totals = torch.zeros(count + 1, device=device)
-    # What is only padding counts to one more, which is left out.
-    return totals.index_add(0, owners.where(owners >= 0, count).flatten().to(device), chances.flatten())[:count]
+    laid = _laid_out(choices, mask.device)
+    width = laid.tokens.shape[1]
+    same = laid.owners.unsqueeze(2) == laid.owners.unsqueeze(1)
+    before = torch.ones(width, width, dtype=torch.bool, device=mask.device).tril()
+    seen = torch.cat([mask.bool().unsqueeze(1).expand(-1, width, -1), same & before], dim=2).unsqueeze(1)
+    if model.config._attn_implementation == "eager":
+        # Added to the scores there.
+        added = torch.zeros(seen.shape, dtype=model.dtype, device=mask.device)
+        seen = added.masked_fill_(~seen, torch.finfo(model.dtype).min)
+    return _read(model, cache, seen, mask.sum(dim=1, keepdim=True), laid)
 
 
 def _row_by_row(model: Any, cache: DynamicCache, mask: Tensor, choices: Sequence[Sequence[list[int]]]) -> Tensor:
-    """Read each choice in a row of its own, behind a copy of its prompt's cache."""
+    """Read each choice in a row of its own, behind its own copy of the prompt's cache."""
     rows = torch.tensor([row for row, own in enumerate(choices) for _ in own], device=mask.device)
-    every = [choice for own in choices for choice in own]
     cache.reorder_cache(rows)  # type: ignore[arg-type]
-    width = max(map(len, every)) - 1
-    inputs = torch.zeros((len(every), width), dtype=torch.int64)
-    targets = torch.full((len(every), width), IGNORED)
-    for row, choice in enumerate(every):
-        inputs[row, : len(choice) - 1] = torch.tensor(choice[:-1])
-        targets[row, : len(choice) - 1] = torch.tensor(choice[1:])
-    inputs, targets = inputs.to(mask.device), targets.to(mask.device)
+    laid = _laid_out([[choice] for own in choices for choice in own], mask.device)
+    whole = torch.cat([mask[rows], torch.ones_like(laid.tokens)], dim=1)
+    return _read(model, cache, whole, mask[rows].sum(dim=1, keepdim=True), laid)
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Choices one behind the other, without the last token of each.
+
+    Attributes
+    ----------
+    tokens, targets, owners, places : Tensor
+        Shape (rows, width): the token, the one behind it, the number of its choice and its place there. Padding has no
+        target; it belongs to the first choice.
+    count : int
+        Number of choices.
+    """
+
+    tokens: Tensor
+    targets: Tensor
+    owners: Tensor
+    places: Tensor
+    count: int
+
+
+def _laid_out(rows: Sequence[Sequence[list[int]]], device: torch.device) -> _Laid:
+    width = max(sum(len(choice) - 1 for choice in own) for own in rows)
+    tokens, owners, places = (torch.zeros((len(rows), width), dtype=torch.int64) for _ in range(3))
+    targets = torch.full((len(rows), width), IGNORED)
+    count = 0
+    for row, own in enumerate(rows):
+        at = 0
+        for choice in own:
+            here = slice(at, at + len(choice) - 1)
+            tokens[row, here], targets[row, here] = torch.tensor(choice[:-1]), torch.tensor(choice[1:])
+            owners[row, here], places[row, here] = count, torch.arange(len(choice) - 1)
+            at, count = here.stop, count + 1
+    return _Laid(tokens.to(device), targets.to(device), owners.to(device), places.to(device), count)
+
+
+def _read(model: Any, cache: DynamicCache, mask: Tensor, begun: Tensor, laid: _Laid) -> Tensor:
+    """Return the log-probability of each choice, shape (choices,), behind so many tokens of the prompts."""
     logits = model(
-        input_ids=inputs,
-        attention_mask=torch.cat([mask[rows], torch.ones_like(inputs)], dim=1),
-        position_ids=mask[rows].sum(dim=1, keepdim=True) + torch.arange(width, device=mask.device),
+        input_ids=laid.tokens,
+        attention_mask=mask,
+        position_ids=begun + laid.places,
         past_key_values=cache,
         use_cache=True,
     ).logits
-    return target_chances(logits, targets).sum(dim=1)
+    chances = target_chances(logits, laid.targets)
+    return torch.zeros(laid.count, device=mask.device).index_add(0, laid.owners.flatten(), chances.flatten())
 
 
 def target_chances(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the log-probability of each target, 0 where it is `IGNORED`, shape (rows, places)."""
-    chances = logits.float().log_softmax(dim=-1)
-    picked = chances.gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2)
-    return picked * (targets != IGNORED)
+    found = []
+    # Row by row: over a large vocabulary, copies of all logits in full precision would not fit.
+    for row, own in zip(logits, targets, strict=True):
+        chances = row.float().log_softmax(dim=-1)
+        found.append(chances.gather(1, own.clamp(min=0).unsqueeze(1)).squeeze(1) * (own != IGNORED))
+    return torch.stack(found)

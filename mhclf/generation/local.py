@@ -166,8 +166,8 @@ class LocalBackend:
         )
         first = read.logits[:, -1].float().log_softmax(dim=-1)
         choices = [own for _, own in continued]
-        begun = [(row, choice[0]) for row, own in enumerate(choices) for choice in own]
-        totals = first[tuple(torch.tensor(begun).T)]
+        rows = [row for row, own in enumerate(choices) for _ in own]
+        totals = first[rows, [choice[0] for own in choices for choice in own]]
         counts = [tuple(len(choice) for choice in own) for own in choices]
         if max(map(max, counts)) > 1:
             totals = totals + behind_first_token(model, read.past_key_values, mask, choices)

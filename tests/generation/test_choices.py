@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from mhclf.generation import choices as module
 from mhclf.generation.choices import behind_first_token
 
 WIDE: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -34,7 +35,7 @@ ROW_BY_ROW: dict[str, dict[str, Any]] = {
     "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4},
 }
 PROMPTS = [[7, 8, 9, 10, 11], [12, 13]]
-CHOICES = [[[3, 4, 5], [3], [6, 4]], [[5, 4, 3, 6]]]
+CHOICES = [[[3, 4, 5], [3], [6, 4]], [[5, 4, 3, 6], [9]]]
 
 
 def build(family: str, sizes: dict[str, Any]) -> PreTrainedModel:
@@ -65,7 +66,7 @@ def together(model: PreTrainedModel, prompts: list[list[int]], choices: list[lis
 
 @pytest.mark.parametrize(
     ("family", "sizes", "rows"),
-    [(*item, 2) for item in SIDE_BY_SIDE.items()] + [(*item, 4) for item in ROW_BY_ROW.items()],
+    [(*item, 2) for item in SIDE_BY_SIDE.items()] + [(*item, 5) for item in ROW_BY_ROW.items()],
 )
 @torch.inference_mode()
 def test_each_choice_counts_as_in_a_text_of_its_own(family: str, sizes: dict[str, Any], rows: int) -> None:
@@ -88,6 +89,17 @@ def test_without_fused_attention_choices_stand_side_by_side_too() -> None:
     fused = together(model, PROMPTS, CHOICES)
     model.set_attn_implementation("eager")
     assert together(model, PROMPTS, CHOICES).tolist() == pytest.approx(fused.tolist(), abs=1e-5)
+
+
+def test_other_kernels_take_no_mask_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("llama", LLAMA)
+    monkeypatch.setattr(module, "_side_by_side", lambda *given: "side by side")
+    monkeypatch.setattr(module, "_row_by_row", lambda *given: "row by row")
+    found = []
+    for kernel in ("sdpa", "eager", "flash_attention_2", "flex_attention"):
+        monkeypatch.setattr(model.config, "_attn_implementation_internal", kernel)
+        found.append(behind_first_token(model, DynamicCache(), torch.ones(1, 1), [[[1, 2]]]))
+    assert found == ["side by side"] * 2 + ["row by row"] * 2
 
 
 TOKENS = st.lists(st.integers(1, 49), min_size=1, max_size=4)
