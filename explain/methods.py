@@ -9,6 +9,7 @@ import explain.coalitions
 import explain.extraction
 import explain.floors
 import explain.gradients
+import explain.integrated
 import explain.perturbation
 import explain.relevance  # noqa: F401
 from explain.attention import attention_at
@@ -72,6 +73,8 @@ def attribute(
     ------
     ConfigError
         On an unknown method or label, or a string in place of a list.
+    MissingDependencyError
+        Where a method needs captum (gradients) or shap (Shapley values), and it is not there.
     """
     if isinstance(texts, str):
         raise ConfigError("texts: give a list of posts, such as ['my post'].")

@@ -144,7 +144,6 @@ class ExplainedModel:
         work: Callable[[Sequence[int]], None],
         share: float = 1.0,
         chosen: Sequence[int] | None = None,
-        passes: int = 1,
     ) -> None:
         """Call `work` on parts of the rows that fit into memory, longest first; smaller parts when it runs out.
 
@@ -160,9 +159,6 @@ class ExplainedModel:
             Share of `tokens_at_once` that fits here.
         chosen : sequence of int, optional
             Positions of the rows that are meant; all of them by default.
-        passes : int
-            How many times `work` reads each row, where these do not need a forward pass each: padding is paid for as
-            often.
 
         Raises
         ------
@@ -171,7 +167,7 @@ class ExplainedModel:
         """
         order = sorted(range(len(lengths)) if chosen is None else chosen, key=lambda number: -lengths[number])
         budget = max(1, int(self.tokens_at_once * share))
-        spare = (_PASS_ON_CPU if self.device.type == "cpu" else _PASS_ELSEWHERE) // passes
+        spare = _PASS_ON_CPU if self.device.type == "cpu" else _PASS_ELSEWHERE
         at = 0
         while at < len(order):
             longest = lengths[order[at]]

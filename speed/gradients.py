@@ -10,7 +10,7 @@ from captum.attr import LayerIntegratedGradients
 from torch import Tensor
 
 from explain import Attribution, attribute
-from explain.gradients import TOLERANCE, integrate
+from explain.integrated import TOLERANCE, integrate
 from explain.model import ExplainedModel, Target
 from explain.reading import ReadPost, read_posts
 from mhclf.results.speed import Check, Sample

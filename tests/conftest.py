@@ -15,6 +15,12 @@ import pytest
 from support import build_encoder_folder, write_tiny_dataset
 
 
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what a test sets in the environment: doors set variables for the process that they are."""
+    monkeypatch.setattr("os.environ", dict(os.environ))
+
+
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return the folder of a tiny encoder by family, built once."""

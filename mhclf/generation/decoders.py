@@ -17,9 +17,11 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from mhclf.config.places import cache_folder
 from mhclf.config.run import short_name
@@ -72,7 +74,7 @@ def load_decoder(name: str = "smollm2", dtype: torch.dtype = torch.float32, adap
     Raises
     ------
     ConfigError
-        If a folder or file is missing, or the embedded weights are not installed.
+        If a folder or file is missing, the embedded weights are not installed, or the model is an encoder.
     MissingDependencyError
         If an adapter is given without peft, or a GGUF file without gguf.
     """
@@ -92,6 +94,7 @@ def load_decoder(name: str = "smollm2", dtype: torch.dtype = torch.float32, adap
             f"model: '{name}' cannot be loaded ({first}). Built-in names: {', '.join(EMBEDDED)}; else give a folder "
             "saved by transformers, a .gguf file, or the name of a model on the hub."
         ) from error
+    _check_writes(name, config)
     # Of a model from the hub the hash is its commit: weights behind a name may change.
     sha256 = _weights_hash(Path(location), gguf) or str(getattr(config, "_commit_hash", None) or "")
     if adapter:
@@ -101,6 +104,15 @@ def load_decoder(name: str = "smollm2", dtype: torch.dtype = torch.float32, adap
         tokenizer.pad_token = tokenizer.eos_token
     short = short_name(name) + (f"+{short_name(adapter)}" if adapter else "")
     return Decoder(short, sha256, model.eval(), tokenizer, bool(config.is_encoder_decoder))
+
+
+def _check_writes(name: str, config: PreTrainedConfig) -> None:
+    """Refuse encoders: transformers loads them as causal models, too, but they saw what is behind each token."""
+    if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_encoder_decoder:
+        raise ConfigError(
+            f"model: '{name}' is an encoder ({config.model_type}), which learnt to fill gaps and not to write. Train "
+            "it with experiments/train.py --encoder, or give a causal model."
+        )
 
 
 def _locate(name: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """Layers of settings, the door's own options, and one message for every mistake."""
 
-import os
 from dataclasses import fields
 
 import pytest
@@ -220,9 +219,9 @@ def test_seeds_are_given_and_differ(text):
         (KeyboardInterrupt(), 130, "stopped; the same command goes on from what is done\n"),
     ],
 )
+@pytest.mark.usefixtures("own_environment")
 def test_a_door_leaves_with_its_exit_code_and_one_message(monkeypatch, capsys, raised, code, message):
     monkeypatch.setattr("sys.argv", ["door", "--x"])
-    monkeypatch.setattr("os.environ", dict(os.environ))
     seen = []
 
     def main(argv):
@@ -256,8 +255,8 @@ def test_a_door_says_how_idle_threads_wait_unless_told_or_left_alone(monkeypatch
     assert (environment["OMP_WAIT_POLICY"], environment["GOMP_SPINCOUNT"]) == after
 
 
+@pytest.mark.usefixtures("own_environment")
 def test_an_unexpected_error_shows_its_traceback_without_values(monkeypatch, capsys):
-    monkeypatch.setattr("os.environ", dict(os.environ))
     with pytest.raises(SystemExit) as stop:
         run_door(lambda argv: int("a post" + str(1 // 1)))
     shown = capsys.readouterr().err

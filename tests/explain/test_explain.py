@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explain import attribute, gradients
+from explain import attribute, integrated
 from explain.attribution import Attribution
-from explain.gradients import clenshaw_curtis, integrate
+from explain.integrated import clenshaw_curtis, integrate
 from explain.model import ExplainedModel, Target
 from explain.reading import ReadPost, read_posts
 from mhclf.config.loss import ContrastiveConfig
@@ -104,30 +104,57 @@ def test_the_rule_of_integrated_gradients_knows_simpsons():
     assert clenshaw_curtis(2)[1] == pytest.approx([1 / 6, 4 / 6, 1 / 6], abs=1e-15)
 
 
-def test_doubling_keeps_the_gradients_that_are_known(trained, monkeypatch):
+@pytest.fixture(scope="module")
+def bent(trained):
+    """The same with larger weights: the path is bent, and some posts need more points than others."""
     network = deepcopy(trained.network)
     with torch.no_grad():
-        # Larger weights bend the path: some posts need more points than others.
         for weight in network.parameters():
             weight.mul_(20 if weight.dim() > 1 else 1)
-    model = ExplainedModel(replace(trained, network=network))
-    read = read_posts(trained, [*POSTS, "again"])
+    return replace(trained, network=network)
+
+
+def test_doubled_points_stand_where_they_belong(bent, monkeypatch):
+    read = read_posts(bent, POSTS)
+    targets = [Target(0), Target(1, 2)]
+    doubled = integrate(ExplainedModel(bent), read, targets, tolerance=0)
+    monkeypatch.setattr(integrated, "INTERVALS", (256,))
+    whole = integrate(ExplainedModel(bent), read, targets, tolerance=0)
+    for one, other in zip(doubled, whole, strict=True):
+        assert one.settings["steps"] == other.settings["steps"] == 257
+        assert one.scores == pytest.approx(other.scores, rel=1e-4, abs=1e-5)
+
+
+def test_posts_are_integrated_some_at_a_time(trained, monkeypatch):
+    whole = attribute(trained, [*POSTS, "again"])
+    monkeypatch.setattr(integrated, "_POSTS_AT_ONCE", 2)
+    calls = []
+    monkeypatch.setattr(integrated, "integrate", lambda *given: calls.append(len(given[1])) or integrate(*given))
+    some = attribute(trained, [*POSTS, "again"])
+    assert calls == [2, 1]
+    for one, other in zip(whole, some, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+
+
+def test_doubling_keeps_the_gradients_that_are_known(bent, monkeypatch):
+    model = ExplainedModel(bent)
+    read = read_posts(bent, [*POSTS, "again"])
     targets = [Target(0), Target(1, 2), Target(2)]
     counted = []
-    passes = gradients.gradients_at
+    passes = integrated.gradients_at
 
     def count(model, batch, targets):
         counted.append(len(targets))
         return passes(model, batch, targets)
 
-    monkeypatch.setattr(gradients, "gradients_at", count)
+    monkeypatch.setattr(integrated, "gradients_at", count)
     found = integrate(model, read, targets, tolerance=1e-3)
     assert sum(counted) == sum(item.settings["steps"] for item in found)
     assert max(item.settings["steps"] for item in found) > 17
     # Together or alone, and where each point is a pass of its own.
     for number, item in enumerate(found):
         for size in (1, 16384):
-            small = ExplainedModel(replace(trained, network=network), tokens_at_once=size)
+            small = ExplainedModel(bent, tokens_at_once=size)
             (own,) = integrate(small, [read[number]], [targets[number]], tolerance=1e-3)
             assert own.scores == pytest.approx(item.scores, rel=1e-3, abs=1e-4)
             assert own.settings == item.settings

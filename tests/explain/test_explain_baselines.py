@@ -11,7 +11,7 @@ from support import small_run
 from explain import attribute
 from explain.attention import NEEDS_ATTENTION
 from explain.attribution import METHODS
-from explain.gradients import TOLERANCE
+from explain.integrated import TOLERANCE
 from explain.model import ExplainedModel, has_attention
 from explain.reading import read_posts
 from explain.sanity import blocks_from_head, randomisation_cascade

@@ -1,5 +1,6 @@
 """Every attribution method: its contract on several families, and its formula by an independent road."""
 
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from itertools import combinations
@@ -28,7 +29,7 @@ from mhclf.config.run import RunConfig
 from mhclf.config.training import BatchConfig, OptimConfig, TrainerConfig
 from mhclf.data.spans import overlap, words
 from mhclf.data.table import join_contexts
-from mhclf.errors import ConfigError, RunError
+from mhclf.errors import ConfigError, MissingDependencyError, RunError
 from mhclf.models.network import ClassifierNetwork
 from mhclf.training.run import run
 from mhclf.training.saved import load_run
@@ -385,20 +386,18 @@ def test_smaller_batches_when_memory_runs_out(trained_run):
 def test_parts_end_where_padding_costs_more_than_a_pass(trained_run):
     model = ExplainedModel(trained_run())
 
-    def parts(lengths, passes=1):
+    def parts(lengths):
         found = []
-        model.in_batches(lengths, lambda part: found.append([lengths[number] for number in part]), passes=passes)
+        model.in_batches(lengths, lambda part: found.append([lengths[number] for number in part]))
         return found
 
     # A pass costs as much as 64 tokens: 8 rows may each be padded by 8 tokens.
     assert parts([24] * 3 + [16] * 8) == [[24] * 3 + [16] * 8]
     assert parts([24] * 3 + [16] * 9) == [[24] * 3 + [16] * 8, [16]]
     assert parts([120, 117, 60, 55, 5]) == [[120, 117, 60], [55, 5]]
-    # Read sixteen times, padding is paid for sixteen times.
-    assert parts([24, 20, 16], passes=16) == [[24, 20], [16]]
-    # In half precision widths are multiples of 8, whatever the parts.
+    # In half precision widths are multiples of 8, whatever the parts: 17 tokens cost as much as 24.
     model.precision = "bf16"
-    assert parts([24, 17, 16, 9], passes=16) == [[24, 17], [16, 9]]
+    assert parts([24] + [17] * 20 + [16] * 9) == [[24] + [17] * 20 + [16] * 8, [16]]
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=60))
@@ -456,6 +455,14 @@ def test_every_method_shrinks_its_batches_down_to_a_row_and_then_says_so(trained
     assert str(error.value) == (
         "Memory ran out on one post. Explain a run with a smaller --max_length, or on another machine."
     )
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "layer_relevance"])
+def test_without_captum_gradients_say_what_to_install(trained_run, monkeypatch, method):
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingDependencyError) as error:
+        attribute(trained_run(), POSTS, method=method)
+    assert str(error.value) == "Gradients need captum: pip install 'mhclf[explain]'"
 
 
 def test_other_errors_of_integrated_gradients_are_not_taken_for_memory(trained_run, monkeypatch):

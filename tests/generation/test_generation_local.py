@@ -1,5 +1,6 @@
 """The backend on this machine, on tiny random models, against brute force."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,17 @@ def test_a_model_that_is_not_there_says_so(name: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_decoder(name)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_an_encoder_is_no_decoder(family: str, encoder_folder: Callable[[str], Path]) -> None:
+    folder = str(encoder_folder(family))
+    with pytest.raises(ConfigError) as error:
+        load_decoder(folder)
+    assert str(error.value) == (
+        f"model: '{folder}' is an encoder ({family}), which learnt to fill gaps and not to write. Train it with "
+        "experiments/train.py --encoder, or give a causal model."
+    )
 
 
 def test_a_folder_without_a_model_says_so(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -162,6 +161,7 @@ def test_a_bad_row_is_named_and_not_quoted(breakage, config, tmp_path, log, capf
     assert leaks(tmp_path / "runs", str(error.value), shown.out, shown.err, log.text) == []
 
 
+@pytest.mark.usefixtures("own_environment")
 def test_an_error_inside_training_shows_no_value(config, monkeypatch, capsys):
     post = f"a post with\n{MARKER.decode()} in it"
 
@@ -172,7 +172,6 @@ def test_an_error_inside_training_shows_no_value(config, monkeypatch, capsys):
             raise ValueError(f"could not convert string to float: '{post}'") from error
 
     monkeypatch.setattr(running, "fit_network", broken)
-    monkeypatch.setattr("os.environ", dict(os.environ))
     with pytest.raises(SystemExit) as stop:
         run_door(lambda argv: run(config) and 0)
     shown = capsys.readouterr().err
