@@ -1,11 +1,13 @@
 """Every HTML page of the library: one base template, everything escaped, nothing loaded from outside."""
 
 import base64
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
 from mhclf.results.tables import Strong
 
@@ -37,8 +39,17 @@ def render_page(template: str, *, folders: Sequence[Path] = (), **values: object
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["code_marks"] = _code_marks
     environment.tests["strong"] = lambda cell: isinstance(cell, Strong)
     return environment.get_template(template).render(**values)
+
+
+def _code_marks(text: str) -> Markup:
+    """Return escaped text in which what stands between backticks is shown as code."""
+    parts = [escape(part) for part in re.split("`([^`]+)`", text)]
+    # Every second part stood between backticks.
+    parts[1::2] = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
+    return Markup("").join(parts)
 
 
 def data_uri(picture: Path) -> str:

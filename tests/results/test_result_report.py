@@ -277,6 +277,19 @@ def test_another_room_can_extend_the_base_page(tmp_path: Path) -> None:
     assert "<title>&lt;x&gt;</title>" in page
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("of `a<b`, by `c`.", "of <code>a&lt;b</code>, by <code>c</code>."),
+        ("`x`", "<code>x</code>"),
+        ("one ` alone & no other", "one ` alone &amp; no other"),
+    ],
+)
+def test_words_between_backticks_are_code(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "own.html.j2").write_text("<p>{{ text|code_marks }}</p>", encoding="utf-8")
+    assert render_page("own.html.j2", folders=(tmp_path,), text=text) == f"<p>{expected}</p>"
+
+
 def test_the_package_is_lazy_and_complete() -> None:
     code = "import sys, mhclf.results; print([m for m in ('matplotlib', 'jinja2', 'torch') if m in sys.modules])"
     root = Path(__file__).parents[2]
