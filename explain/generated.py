@@ -12,6 +12,9 @@ from mhclf.generation.measured_run import explained_rows
 from mhclf.results.files import write_bytes
 from mhclf.training.saved import load_run
 
+_SCORES = 2
+"""Counts the times that a method came to give other scores: those kept before are then made anew."""
+
 
 def attribute_explained(folder: Path, classifier: Path, method: str, data_root: str | None = None) -> Attributed:
     """Attribute the posts that a prompting or a joint run explained, for the label that it explains.
@@ -39,7 +42,7 @@ def attribute_explained(folder: Path, classifier: Path, method: str, data_root: 
     """
     check_method(method)
     rows = explained_rows(folder, data_root)
-    key = content_hash([method, rows.ids, rows.texts, rows.contexts or [], rows.labels])[:12]
+    key = content_hash([method, _SCORES, rows.ids, rows.texts, rows.contexts or [], rows.labels])[:12]
     kept = classifier / "attributions" / f"{method}-{key}.npz"
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as found:
