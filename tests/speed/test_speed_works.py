@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generation_support import build_decoder_folder
 
 from mhclf.errors import ConfigError
 from mhclf.models import encoder
@@ -56,6 +57,20 @@ def test_both_sides_give_the_same_numbers(work, bench):
     assert found.same, [str(check) for check in found.checks]
     gap = next(check for check in found.checks if check.name.startswith("largest gap"))
     assert 0 <= gap.value <= 1e-4 and gap.limit == 1e-4
+
+
+@pytest.mark.parametrize("work", ["label_scoring", "generation"])
+def test_a_decoder_scores_and_says_the_same_in_batches(work, bench, tmp_path):
+    decoder = str(build_decoder_folder(tmp_path / "tiny-llama", positions=1024))
+    found = measure(Job(work, "demo"), replace(bench, decoder=decoder), 1)
+    assert found.same, [str(check) for check in found.checks]
+    (check,) = found.checks
+    if work == "label_scoring":
+        assert check.limit == 1e-4 and found.rounds[0].ours.amount == found.rounds[0].theirs.amount == 8
+        assert found.aim == pytest.approx(0.8 * found.settings["labels"])
+    else:
+        assert check.limit == 0.9 and found.rounds[0].ours.amount <= 8 * found.settings["new_tokens"]
+        assert found.settings["shared_tokens"] > 0
 
 
 def test_shapley_agrees_with_shap_set_by_set(bench):
