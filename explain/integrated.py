@@ -65,11 +65,12 @@ def integrate(
     model.network.eval()
     changes = _changes(model, posts, targets)
     found: list[WordScores] = [WordScores(np.zeros(0))] * len(posts)
-    open_posts = list(range(len(posts)))
+    # Slopes of the posts that have not converged.
     known: dict[int, Floats] = {}
     for intervals in INTERVALS:
         points, weights = clenshaw_curtis(intervals)
-        added = _slopes(model, posts, targets, open_posts, points[1::2] if known else points)
+        chosen, new_points = (list(known), points[1::2]) if known else (range(len(posts)), points)
+        added = _slopes(model, posts, targets, chosen, new_points)
         known = {number: _between(known[number], new) if known else new for number, new in added.items()}
         for number, slopes in known.items():
             scores = weights @ slopes
@@ -77,9 +78,8 @@ def integrate(
             gap = abs(float(scores.sum()) - moved) / max(abs(moved), 1e-6)
             settings = {"steps": len(points), "quadrature": "Clenshaw-Curtis", "baseline": "padding"}
             found[number] = WordScores(posts[number].word_scores(scores.tolist()), settings, gap, gap <= tolerance)
-        open_posts = [number for number in open_posts if not found[number].converged]
-        known = {number: known[number] for number in open_posts}
-        if not open_posts:
+        known = {number: slopes for number, slopes in known.items() if not found[number].converged}
+        if not known:
             break
     return found
 

@@ -176,7 +176,7 @@ class ExplainedModel:
             try:
                 work(part)
             except RuntimeError as error:
-                if not out_of_memory(error):
+                if not _out_of_memory(error):
                     raise
                 if len(part) == 1:
                     raise RunError(
@@ -298,6 +298,6 @@ def _worth_padding(lengths: Sequence[int], spare: int, step: int) -> int:
     return len(lengths)
 
 
-def out_of_memory(error: RuntimeError) -> bool:
+def _out_of_memory(error: RuntimeError) -> bool:
     """Return whether an error says that memory ran out, on an accelerator or on the processor."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
