@@ -168,6 +168,8 @@ def test_the_page_escapes_and_hides(explained):
     page = (explained.folder / "explanations.html").read_text()
     assert page.count('class="card"') == explained.counts["items"]
     assert all(" hidden>" in part for part in re.findall(r'<p class="said"[^>]*>', page))
+    # Names stand as code, not between backticks.
+    assert re.search(r"<li>Right for the right reason by <code>\w+</code> ", page)
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
     shown = html.unescape(re.sub(r"<[^>]+>", "", page))
     frame = load_table("demo").frame.set_index("id")
