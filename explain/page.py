@@ -150,7 +150,7 @@ def write_explanations(
         methods=methods,
         targets=targets,
         tables=tables,
-        sentences=[sentence.replace("`", "") for sentence in sentences],
+        sentences=sentences,
         figure=data_uri(figure),
         size=picture_size(figure),
     )

@@ -103,6 +103,6 @@ def _page(content: SuiteContent, pictures: dict[Path, str]) -> str:
         layers=layers if layers.rows else None,
         pairs=pairs_table(changes) if changes else None,
         pair_lines=[PAIRS_EXPLAINED, *counted(content.suite, changes)] if changes else [],
-        explanation=explanation(content).replace("`", ""),
-        footer=footer(content).replace("`", ""),
+        explanation=explanation(content),
+        footer=footer(content),
     )
